@@ -1,0 +1,75 @@
+# Sets itself up: a virtual environment with pinned packages, made once and kept until a pin changes.
+# GNU make 3.81 or later and a POSIX shell (on Windows the one of Git).
+#   make test PYTHON=python3.13 VENV=/tmp/venv313      another interpreter, another place
+#   make test ARGS="-k history"                        further arguments for what the target runs
+
+VENV ?= .venv
+ifeq ($(OS),Windows_NT)
+PYTHON ?= python
+BIN := $(VENV)/Scripts
+else
+PYTHON ?= python3
+BIN := $(VENV)/bin
+endif
+ARGS ?=
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUN_PINS := requirements/local.txt requirements/build.txt
+DEV_PINS := requirements/dev.txt
+HAS_VENV := $(VENV)/.has-venv
+HAS_RUN := $(VENV)/.has-run
+HAS_DEV := $(VENV)/.has-dev
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test test-all check bench docs-svg clean
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+demo: $(HAS_RUN) ## set up, generate a small shop, run it, show what came out
+	@$(BIN)/cartlake demo $(ARGS)
+
+test: check ## set up, then what has to pass before a commit: lint, types, layers, tests
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: check ## the same with the slow tests and fresh random examples
+	$(BIN)/python -m pytest --hypothesis-profile=search $(ARGS)
+
+check: $(HAS_DEV) ## lint, format, types and layers only
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(HAS_RUN) ## measure the flow against the floor, task by task
+	$(BIN)/python -m bench $(ARGS)
+
+docs-svg: $(HAS_RUN) ## draw the summary of the demo for the README
+	$(BIN)/python docs/demo_svg.py
+
+clean: ## remove everything that was generated, the environment too
+	rm -rf build dist cartlake-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	if [ -f "$(VENV)/pyvenv.cfg" ]; then rm -rf "$(VENV)"; fi
+
+$(HAS_VENV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "cartlake needs Python 3.11 or later, and '$(PYTHON)' is not that: $$($(PYTHON) --version 2>&1)"; \
+	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; } >&2
+	@echo "Setting up $(VENV)"
+	@$(PYTHON) -m venv "$(VENV)"
+	@echo '*' > "$(VENV)/.gitignore"
+	@touch $@
+
+# The package is installed in place, so that a change of its source needs no new installation.
+$(HAS_RUN): pyproject.toml $(RUN_PINS) | $(HAS_VENV)
+	@echo "Installing the pinned packages"
+	@$(PIP) install $(RUN_PINS:%=-r %)
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(HAS_DEV): $(HAS_RUN) $(DEV_PINS)
+	@echo "Installing the pinned tools"
+	@$(PIP) install $(DEV_PINS:%=-r %)
+	@touch $@

@@ -1,0 +1,1 @@
+"""cartlake: the files a shop's systems drop in a folder become trustworthy Delta Lake tables."""

@@ -1,0 +1,105 @@
+"""A feed's contract as frozen data. `core/odcs.py` reads it from YAML; nothing else knows that format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+Criticality = Literal["error", "warn"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a feed. `source_names` are header names accepted besides `name`; `formats` are date patterns
+    (`dd.MM.yyyy`) accepted besides ISO; `default` is the value of a column that the file lacks."""
+
+    name: str
+    type: str
+    required: bool = False
+    source_names: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    canonical: Literal["none", "lower", "upper", "token"] = "none"
+    default: str | None = None
+    tracked: bool = True
+    ignore_null_updates: bool = False
+    personal: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """One check of one record: `function` is a name in `core.rules.FUNCTIONS`, `filter` a Spark SQL condition
+    under which the rule applies. Breaking an `error` rule quarantines the record, a `warn` rule flags it."""
+
+    code: str
+    criticality: Criticality
+    function: str
+    arguments: tuple[tuple[str, object], ...] = ()
+    filter: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class CrossRule:
+    """What a contract changes of the cross-table rule `code`; NULL keeps what the rule's model says.
+    `threshold` is in the rule's own unit."""
+
+    code: str
+    severity: Literal["high", "medium", "low"] | None = None
+    action: Literal["report", "hold"] | None = None
+    threshold: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """`columns` of this feed name the key `to_columns` of the feed `to_feed`."""
+
+    columns: tuple[str, ...]
+    to_feed: str
+    to_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What one feed delivers and how it becomes tables.
+
+    `sequence` are the fields of which the first that is not NULL is the time of an event; `sequence_then` are
+    further fields that choose between events of one time. `folder` is the landing folder (`orders_data`),
+    `table` the history (`orders`), `stage_table` the log (`orders_stage`), `task` the task that loads it
+    (`orders_stage_load`). `hash` identifies the text it was read from.
+    """
+
+    feed: str
+    version: str
+    description: str
+    path: str
+    folder: str
+    table: str
+    stage_table: str
+    task: str
+    key: tuple[str, ...]
+    sequence: tuple[str, ...]
+    sequence_then: tuple[str, ...]
+    fields: tuple[Field, ...]
+    rules: tuple[RowRule, ...]
+    relationships: tuple[Relationship, ...]
+    file_pattern: str
+    delimiter: str | None
+    encoding: str | None
+    decimal_mark: Literal[".", ","]
+    timezone: str
+    delivery: Literal["changes", "snapshot"]
+    observe: bool
+    sequence_ahead_days: int
+    hash: str
+    cross_rules: tuple[CrossRule, ...] = ()
+
+    def field(self, name: str) -> Field:
+        return next(field for field in self.fields if field.name == name)
+
+    @property
+    def tracked(self) -> tuple[str, ...]:
+        """The columns whose change makes a new version: all but key, sequence and those excluded."""
+        outside = {*self.key, *self.sequence, *self.sequence_then}
+        return tuple(field.name for field in self.fields if field.tracked and field.name not in outside)

@@ -1,0 +1,406 @@
+"""The SQL of models and rules: Spark SQL plus the macros of `core/macros.py`, compiled for one engine.
+
+Nothing passes that is not on a list: syntax here, functions in `core/macros.py`. Each entry means the same on both
+engines; the cases in `tests/core/functions.yaml` show it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import NoReturn
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.dialects.spark import Spark
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError
+
+from cartlake.core.macros import FUNCTIONS, Function, Target
+from cartlake.errors import ModelError
+
+__all__ = ["FUNCTIONS", "Target", "check_expression", "compile_sql", "tables_of"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_T = exp.DType
+_CASTS = {_T.BIGINT, _T.DECIMAL}
+_TRIED = {_T.BIGINT, _T.DECIMAL, _T.DATE, _T.BOOLEAN}
+_TYPED_NULLS = {*_TRIED, _T.TEXT, _T.TIMESTAMPTZ, _T.MAP}
+_CAST_INSTEAD = {
+    _T.TEXT: "text(x) is the canonical text.",
+    _T.DATE: "parse_date(text) or local_date(ts, zone) is the date.",
+    _T.TIMESTAMPTZ: "parse_timestamp(text, zone), date_start(date) or from_micros(n) is the timestamp.",
+    _T.BOOLEAN: "parse_boolean(text) is the boolean.",
+    _T.DOUBLE: "Cast to decimal(p,s).",
+    _T.FLOAT: "Cast to decimal(p,s).",
+    _T.INT: "Cast to bigint.",
+}
+_EXPRESSIONS: tuple[type[exp.Expression], ...] = (
+    exp.Add, exp.Alias, exp.And, exp.Anonymous, exp.Between, exp.Boolean, exp.Case, exp.Cast, exp.Column, exp.DataType,
+    exp.DataTypeParam, exp.Dot, exp.EQ, exp.GT, exp.GTE, exp.Identifier, exp.If, exp.In, exp.Is, exp.LT, exp.LTE,
+    exp.Literal, exp.Mul, exp.NEQ, exp.Neg, exp.Not, exp.Null, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Or, exp.Paren,
+    exp.Sub, exp.TryCast,
+)  # fmt: skip
+_QUERIES: tuple[type[exp.Expression], ...] = (
+    exp.CTE, exp.Distinct, exp.Except, exp.Exists, exp.Filter, exp.From, exp.Group, exp.Having, exp.IgnoreNulls,
+    exp.Intersect, exp.Join, exp.Limit, exp.Order, exp.Ordered, exp.Placeholder, exp.Select, exp.Star, exp.Subquery,
+    exp.Table, exp.TableAlias, exp.Tuple, exp.Union, exp.Values, exp.Where, exp.Window, exp.WindowSpec, exp.With,
+)  # fmt: skip
+_ABSENT: Mapping[type[exp.Expression], tuple[str, ...]] = {
+    exp.CTE: ("materialized",),
+    exp.Distinct: ("on",),
+    exp.Group: ("all", "totals"),
+    exp.Join: ("method",),
+    exp.Star: ("replace", "rename", "ilike"),
+    exp.Union: ("by_name", "side", "kind"),
+    exp.With: ("recursive",),
+}
+_INSTEAD = {
+    "div": "ratio(a, b, scale) is the exact quotient.",
+    "intdiv": "ratio(a, b, scale) is the exact quotient.",
+    "avg": "ratio(sum(x), count(x), scale) is the exact average.",
+    "mean": "ratio(sum(x), count(x), scale) is the exact average.",
+    "concat": "concat_ws('', a, b) leaves NULLs out.",
+    "dpipe": "concat_ws('', a, b) leaves NULLs out.",
+    "like": "matches(text, 'regex') takes simple regular expressions.",
+    "rlike": "matches(text, 'regex') takes simple regular expressions.",
+    "dayofweek": "day_of_week(date) counts from 1 = Sunday.",
+    "datediff": "days_between(later, earlier) is the number of days.",
+    "months_between": "years_between(later, earlier) counts completed years.",
+    "to_date": "parse_date(text, 'pattern') gives NULL for what is not a date.",
+    "to_timestamp": "parse_timestamp(text, zone, 'pattern') gives NULL for what is not a time.",
+    "hour": "local_hour(ts, zone) is the hour in a zone.",
+    "month": "month_of(date) is the month.",
+    "max_by": "as_of_max(value, order) is the value at the greatest order.",
+    "min_by": "as_of_min(value, order) is the value at the smallest order.",
+    "round": "ratio(x, 1, scale) rounds half away from zero.",
+    "current_date": "Nothing stored depends on today: take a parameter.",
+    "current_timestamp": "Nothing stored depends on today: take a parameter.",
+    "now": "Nothing stored depends on today: take a parameter.",
+}
+
+
+class _Source(Spark):
+    """Spark SQL in which functions keep name and arguments as written: what they mean is in the registry."""
+
+    class Parser(Spark.Parser):
+        STRICT_CAST = True
+        FUNCTIONS = {}  # noqa: RUF012
+        FUNCTION_PARSERS = {  # noqa: RUF012
+            name: parse for name, parse in Spark.Parser.FUNCTION_PARSERS.items() if name.lower() not in FUNCTIONS
+        }
+
+
+class _DuckTemplate(DuckDB):
+    """The same for DuckDB, but for functions whose IGNORE NULLS stands inside the parentheses there."""
+
+    class Parser(DuckDB.Parser):
+        FUNCTIONS = {  # noqa: RUF012
+            name: DuckDB.Parser.FUNCTIONS[name] for name in ("LAG", "LEAD", "FIRST_VALUE", "LAST_VALUE")
+        }
+        FUNCTION_PARSERS = {  # noqa: RUF012
+            name: DuckDB.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")
+        }
+
+
+def compile_sql(sql: str, target: Target, params: Mapping[str, object] | None = None) -> str:
+    """The query `sql` in the SQL of `target`, with macros expanded and `:name` replaced by the literal of
+    `params[name]` (str, int, Decimal, date, aware datetime, bool, None, or a tuple of str for IN).
+
+    Raises ModelError, with line and column where known, for anything but one query of listed syntax and functions.
+    """
+    return _compiled(sql, target, tuple(sorted((name, _literal_sql(name, v)) for name, v in (params or {}).items())))
+
+
+def tables_of(sql: str) -> tuple[str, ...]:
+    """The relations that a query reads, without its CTEs, in order of first use, as written."""
+    tables = sorted(
+        (table for table in _query(sql).find_all(exp.Table) if not _is_cte(table)), key=lambda table: _start(table)
+    )
+    return tuple(dict.fromkeys(table.name for table in tables))
+
+
+def check_expression(sql: str) -> None:
+    """Returns when `sql` is one expression over columns and literals with listed functions of single rows: no
+    subquery, aggregate, window or parameter. Raises ModelError otherwise."""
+    _check(_parsed(sql, into=exp.Condition), _EXPRESSIONS)
+    for node in _parsed(sql, into=exp.Condition).find_all(exp.Anonymous):
+        if FUNCTIONS[node.name.lower()].kind != "row":
+            _refuse(node, f"{node.name}() needs several rows; a rule sees one", "Use a cross-table rule.")
+
+
+@lru_cache(maxsize=512)
+def _compiled(sql: str, target: Target, literals: tuple[tuple[str, str], ...]) -> str:
+    query = _query(sql).copy()
+    _bind(query, dict(literals))
+    for node in reversed(list(query.find_all(exp.Anonymous, exp.Cast))):
+        node.replace(_call(node, target) if isinstance(node, exp.Anonymous) else _cast(node, target))
+    if target == "spark":
+        _hide_variables(query)
+    try:
+        return query.sql(dialect=target, comments=False, unsupported_level=ErrorLevel.RAISE)
+    except SqlglotError as error:
+        raise ModelError("sql_unsupported", f"{target} cannot say this: {error}") from None
+
+
+@lru_cache(maxsize=512)
+def _query(sql: str) -> exp.Expression:
+    """The checked query; callers copy it before they change it."""
+    query = _parsed(sql)
+    if not isinstance(query, exp.Query | exp.Values):
+        _refuse(query, f"{query.key} is not a query", "Write one SELECT, WITH, UNION or VALUES.")
+    _check(query, (*_EXPRESSIONS, *_QUERIES))
+    return query
+
+
+def _parsed(sql: str, into: type[exp.Expression] | None = None) -> exp.Expression:
+    try:
+        found = _Source().parse_into(into, sql) if into else _Source().parse(sql)
+    except ParseError as error:
+        first = error.errors[0] if error.errors else {}
+        raise ModelError(
+            "sql_syntax", f"{first.get('description', error)}", line=first.get("line"), column=first.get("col")
+        ) from None
+    except TokenError as error:
+        raise ModelError("sql_syntax", f"{error}") from None
+    statements = [statement for statement in found if statement is not None]
+    if len(statements) != 1:
+        raise ModelError("sql_not_one", f"{len(statements)} statements where one is needed")
+    return statements[0]
+
+
+# --- what is allowed -------------------------------------------------------------------------------------------
+
+
+def _check(query: exp.Expression, allowed: tuple[type[exp.Expression], ...]) -> None:
+    for node in query.walk():
+        if type(node) not in allowed:
+            _refuse(node, f"{node.key} is not on the list of what SQL here may use", _INSTEAD.get(node.key))
+        for kind, check in _CHECKS:
+            if isinstance(node, kind):
+                check(node)
+        for name in _ABSENT.get(type(node), ()):
+            if node.args.get(name):
+                _refuse(node, f"{node.key} with {name} is not on the list of what SQL here may use")
+
+
+def _check_function(node: exp.Expression) -> None:
+    function = FUNCTIONS.get(node.name.lower())
+    if function is None:
+        _refuse(node, f"{node.name}() is not on the list of functions", _INSTEAD.get(node.name.lower()))
+    arguments = node.expressions
+    if not function.takes(len(arguments)):
+        _refuse(node, f"{node.name}() with {len(arguments)} arguments", f"It is {function.signature}.")
+    for argument in arguments:
+        if isinstance(argument, exp.Distinct) and len(argument.expressions) != 1:
+            _refuse(node, f"{node.name}(DISTINCT) takes one value", "Count the rows of a SELECT DISTINCT instead.")
+        if isinstance(argument, exp.Star) and function.name != "count":
+            _refuse(node, f"{node.name}(*)", f"It is {function.signature}.")
+
+
+def _check_cast(node: exp.Expression) -> None:
+    kind, value = node.args["to"].this, node.this
+    if kind == exp.DType.DECIMAL and len(node.args["to"].expressions) != 2:
+        _refuse(node, "a decimal without precision and scale", "Write decimal(p,s).")
+    if kind in (_TRIED if isinstance(node, exp.TryCast) else _CASTS):
+        return
+    if (value.is_string and kind == _T.DATE and _is_date(value.name)) or (
+        isinstance(value, exp.Null) and kind in _TYPED_NULLS
+    ):
+        return
+    _refuse(node, f"a cast to {node.args['to'].sql('spark').lower()}", _CAST_INSTEAD.get(kind))
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _check_table(node: exp.Expression) -> None:
+    if isinstance(node.this, exp.Identifier) and not (_NAME.fullmatch(node.name) and len(node.parts) == 1):
+        _refuse(node, f"{node.sql('spark')} is not the plain name of a relation", "Relations have one name each.")
+    if not isinstance(node.this, exp.Identifier | exp.Anonymous):
+        _refuse(node, "a relation must be a name")
+
+
+def _check_literal(node: exp.Expression) -> None:
+    if not node.is_string and not (_NUMBER.fullmatch(node.name) and len(node.name.replace(".", "").lstrip("0")) <= 38):
+        _refuse(node, f"{node.name} is not an exact number", "Write digits with a point, at most 38.")
+
+
+def _check_shape(node: exp.Expression) -> None:
+    if isinstance(node, exp.Placeholder) and not node.this:
+        _refuse(node, "a parameter without a name", "Write :name.")
+    if isinstance(node, exp.Dot) and not isinstance(node.expression, exp.Identifier):
+        _refuse(node, "a function with a qualified name")
+    if isinstance(node, exp.In) and not isinstance(node.args.get("field"), exp.Placeholder | None):
+        _refuse(node, "IN without parentheses", "Write IN (...) or IN :name.")
+
+
+_CHECKS: tuple[tuple[type[exp.Expression], Callable[[exp.Expression], None]], ...] = (
+    (exp.Anonymous, _check_function),
+    (exp.Cast, _check_cast),
+    (exp.Table, _check_table),
+    (exp.Literal, _check_literal),
+    (exp.Expression, _check_shape),
+)
+
+
+def _refuse(node: exp.Expression, message: str, hint: str | None = None) -> NoReturn:
+    placed = next((each for each in (*node.walk(), node.parent) if each is not None and "line" in each.meta), None)
+    meta = placed.meta if placed is not None else {}
+    column = meta["col"] - (meta["end"] - meta["start"]) if meta else None
+    raise ModelError("sql_refused", message, line=meta.get("line"), column=column, hint=hint)
+
+
+def _start(node: exp.Expression) -> int:
+    return int(node.this.meta.get("start", 0))
+
+
+def _is_cte(table: exp.Expression) -> bool:
+    """Whether the name is that of a CTE in scope: one before it in its own WITH, any of a WITH around it."""
+    below, node = table, table.parent
+    while node is not None:
+        if isinstance(node, exp.With):
+            ctes = node.expressions[: node.expressions.index(below)]
+        else:
+            ctes = node.args["with_"].expressions if node.args.get("with_") and below is not node.args["with_"] else []
+        if any(cte.alias.lower() == table.name.lower() for cte in ctes):
+            return True
+        below, node = node, node.parent
+    return False
+
+
+# --- parameters ------------------------------------------------------------------------------------------------
+
+
+def _literal_sql(name: str, value: object) -> str:
+    """The value as a literal of our dialect."""
+    match value:
+        case None | bool():
+            return str(value).upper().replace("NONE", "NULL")
+        case str():
+            return exp.Literal.string(value).sql("spark")
+        case int() if -(2**63) <= value < 2**63:
+            return str(value)
+        case Decimal() if value.is_finite():
+            return _decimal_sql(value)
+        case datetime() if value.tzinfo is not None:
+            since = value - _EPOCH
+            return f"from_micros({(since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds})"
+        case date() if not isinstance(value, datetime):
+            return f"DATE '{value.isoformat()}'"
+        case tuple() if all(isinstance(item, str) for item in value):
+            return f"({', '.join(_literal_sql(name, item) for item in value)})"
+    raise ModelError(
+        "parameter_type",
+        f"parameter :{name} is a {type(value).__name__} that has no exact literal",
+        hint="Give str, int, Decimal, date, datetime with a zone, bool, None or a tuple of str.",
+    )
+
+
+def _decimal_sql(value: Decimal) -> str:
+    text = f"{value:f}"
+    scale = len(text.partition(".")[2])
+    digits = max(len(text.lstrip("-").replace(".", "").lstrip("0")), scale, 1)
+    return f"CAST('{text}' AS DECIMAL({digits}, {scale}))"
+
+
+def _bind(query: exp.Expression, literals: Mapping[str, str]) -> None:
+    for node in list(query.find_all(exp.Placeholder)):
+        if node.name not in literals:
+            _refuse(node, f"parameter :{node.name} has no value")
+        text = literals[node.name]
+        if text.startswith("("):
+            _bind_list(node, text)
+        else:
+            node.replace(_literal_tree(text).copy())
+
+
+def _bind_list(node: exp.Expression, text: str) -> None:
+    """`x IN :list` and `x IN (:list)`; nothing is in an empty list."""
+    place = node.parent
+    if not isinstance(place, exp.In) or len(place.expressions) > 1:
+        _refuse(node, f"parameter :{node.name} is a list", f"Write IN :{node.name}.")
+    if text == "()":
+        place.replace(exp.false())
+        return
+    place.set("field", None)
+    place.set("expressions", _literal_tree(f"NULL IN {text}").copy().expressions)
+
+
+@lru_cache(maxsize=512)
+def _literal_tree(text: str) -> exp.Expression:
+    return _parsed(text, into=exp.Condition)
+
+
+# --- macros ----------------------------------------------------------------------------------------------------
+
+
+def _call(node: exp.Expression, target: Target) -> exp.Expression:
+    return _filled(node, FUNCTIONS[node.name.lower()], node.expressions, target)
+
+
+def _cast(node: exp.Expression, target: Target) -> exp.Expression:
+    """try_cast is the parse_ macro of its type; Spark cuts a decimal off that becomes a bigint, DuckDB rounds it."""
+    to, value = node.args["to"], node.this
+    if isinstance(node, exp.TryCast) and not value.is_number:
+        sizes = [size.this for size in to.expressions]
+        mark = [exp.Literal.string(".")] if sizes else []
+        return _filled(node, FUNCTIONS[f"parse_{to.this.value.lower()}"], [value, *sizes, *mark], target)
+    if to.this == _T.BIGINT and target == "duckdb" and not isinstance(value, exp.Null | exp.Literal):
+        value = exp.Anonymous(this="trunc", expressions=[value])
+    return exp.cast(value, to)
+
+
+def _filled(
+    node: exp.Expression, function: Function, arguments: Sequence[exp.Expression], target: Target
+) -> exp.Expression:
+    """The function's template for `arguments`."""
+    values = [argument.name if isinstance(argument, exp.Literal) else "" for argument in arguments]
+    for position, argument in enumerate(arguments):
+        if function.needs_literal(position) and not isinstance(argument, exp.Literal):
+            _refuse(node, f"argument {position + 1} of {function.name}() must be a literal", f"It is {function.signature}.")
+    try:
+        template = function.template(target, values)
+    except ValueError as error:
+        _refuse(node, f"{function.name}(): {error}", f"It is {function.signature}.")
+    slots = {f"_{n + 1}": argument if _binds_tightly(argument) else exp.paren(argument, copy=False)
+             for n, argument in enumerate(arguments)}
+    made = _template_tree(template, target).transform(
+        lambda part: slots[part.name].copy() if isinstance(part, exp.Column) and part.name in slots else part
+    )
+    return exp.paren(made) if isinstance(made, exp.Binary) else made
+
+
+def _binds_tightly(node: exp.Expression) -> bool:
+    return not isinstance(node, exp.Binary | exp.Unary | exp.Between | exp.In) or isinstance(node, exp.Paren)
+
+
+@lru_cache(maxsize=512)
+def _template_tree(template: str, target: Target) -> exp.Expression:
+    return sqlglot.parse_one(template, read=_DuckTemplate if target == "duckdb" else _Source)
+
+
+def _hide_variables(query: exp.Expression) -> None:
+    """Spark puts settings and environment in the place of `${name}`, also within literals."""
+    for node in list(query.find_all(exp.Literal)):
+        if node.is_string and "${" in node.name:
+            pieces = node.name.split("${")
+            node.replace(exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(""), *_split(pieces)]))
+
+
+def _split(pieces: list[str]) -> Iterator[exp.Expression]:
+    """`a${b` as `a$` and `{b`."""
+    for n, piece in enumerate(pieces):
+        head, tail = "{" if n else "", "$" if n < len(pieces) - 1 else ""
+        yield exp.Literal.string(f"{head}{piece}{tail}")

@@ -1,0 +1,114 @@
+"""The engine protocol: few verbs, Delta tables in, Delta tables out.
+
+Relations are names, never rows in the driver; a relation lives until the scope it was made in ends. SQL is the
+dialect of `core.dialect`. Every write is one commit, or none where nothing would change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from cartlake.core.header import Layout
+from cartlake.core.records import Profile
+from cartlake.core.table import Column, Table
+
+Value = object
+Row = dict[str, Value]
+Where = Mapping[str, Collection[str]]
+
+
+@dataclass(frozen=True)
+class RecordSource:
+    """One archived file and all that is known of how to read it."""
+
+    path: Path
+    profile: Profile
+    codec: str
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class RecordCount:
+    """`rows_in` records were found, `unreadable` of them have no cells."""
+
+    rows_in: int
+    unreadable: int
+
+
+class Engine(Protocol):
+    """What cartlake asks of an engine. Errors are EngineError and its kinds; no foreign exception passes."""
+
+    @property
+    def target(self) -> Literal["duckdb", "spark"]:
+        """The dialect `core.dialect` compiles to."""
+        ...
+
+    def scope(self) -> AbstractContextManager[None]:
+        """Relations made inside are gone afterwards."""
+        ...
+
+    def close(self) -> None: ...
+
+    # tables
+
+    def create(self, table: Table) -> None:
+        """`table` exists, with our layout property. Raises TableForeign if one of that name is not ours."""
+        ...
+
+    def version(self, table: str) -> int:
+        """The newest version. Raises TableMissing."""
+        ...
+
+    def append(self, table: Table, relation: str) -> int:
+        """All rows of `relation` are in `table`; the version that holds them. An empty relation commits nothing."""
+        ...
+
+    def replace(self, table: Table, where: Where, relation: str) -> int:
+        """The rows whose columns equal `where` (all rows if empty) are exactly those of `relation`; the version."""
+        ...
+
+    def merge(self, table: Table, changes: str) -> int:
+        """`changes` (the table's columns and `_change` = insert, update or delete, one row a key) are applied in one
+        commit; the version. The caller has computed them from the table's newest version."""
+        ...
+
+    def restore(self, table: str, version: int) -> int:
+        """The table's newest version holds what `version` held; its number (`version` itself if it is the newest)."""
+        ...
+
+    # relations
+
+    def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
+        """`name` is `table` at `version` (the newest if None), restricted to rows whose columns are in `where`."""
+        ...
+
+    def define(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> None:
+        """`name` is the result of `sql`, computed whenever it is read."""
+        ...
+
+    def materialise(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> int:
+        """`name` is the result of `sql`, computed once, now; how many rows it has."""
+        ...
+
+    def values(self, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> None:
+        """`name` holds `rows`, typed as `columns`."""
+        ...
+
+    def records(self, name: str, source: RecordSource) -> RecordCount:
+        """`name` holds the readable records of a file: `_record`, `_line`, `_start`, `_end` (byte range, NULL where the
+        file is one record a line), a string column per field of the layout, `_rescued`. `<name>_unreadable` holds the
+        others: `_record`, `_line`, `_start`, `_end`, `_raw`, `_reason`. Together they are all records of the file."""
+        ...
+
+    def rows(self, sql: str, params: Mapping[str, Value] | None = None) -> list[Row]:
+        """A small result. Decimals, dates and UTC datetimes are Python's."""
+        ...
+
+    def select(self, sql: str, relations: Collection[str]) -> tuple[list[str], list[Row]]:
+        """The columns and rows of a person's own SELECT, in the engine's dialect, checked to be one over `relations`.
+        Raises UsageError."""
+        ...

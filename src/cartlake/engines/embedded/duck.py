@@ -1,0 +1,129 @@
+"""DuckDB as cartlake uses it: hardened, in UTC, results always fetched to the end, errors mapped and scrubbed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+from arro3.core import Array, DataType, Table
+
+from cartlake.core.table import Column
+from cartlake.errors import EngineError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+_TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ"}
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+def duck_type(spark_type: str) -> str:
+    """The DuckDB spelling of a Spark SQL type; maps `<k,v>` included."""
+    if spark_type.startswith("map<"):
+        key, value = spark_type[4:-1].split(",", 1)
+        return f"MAP({duck_type(key.strip())}, {duck_type(value.strip())})"
+    return _TYPES.get(spark_type, spark_type.upper())
+
+
+def quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def connect(folders: Sequence[Path], temporary: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
+    """A connection that opens files below `folders` and `temporary` only, loads nothing, and cannot be set otherwise."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "python_enable_replacements": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "memory_limit": memory_limit,
+            "temp_directory": str(temporary),
+        },
+    )
+    allowed = ", ".join(literal(str(folder)) for folder in (*folders, temporary))
+    settings = [
+        "SET timezone = 'UTC'",
+        f"SET allowed_directories = [{allowed}]",
+        "SET enable_progress_bar = false",
+        "SET enable_external_access = false",
+        "SET lock_configuration = true",
+    ]
+    if threads:
+        settings.insert(0, f"SET threads = {threads}")
+    for setting in settings:
+        connection.execute(setting).fetchall()
+    return connection
+
+
+@contextmanager
+def mapped(doing: str) -> Iterator[None]:
+    """Foreign errors become EngineError: the kind and the words of the engine, every quoted text blanked, because
+    engines quote cells."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        said = _QUOTED.sub("'…'", str(error)).split("\n\n")[0].replace("\n", " ")[:500]
+        raise EngineError("engine_failed", f"{doing}: {type(error).__name__}: {said}") from None
+
+
+def register(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Column], rows: Iterable[Sequence[object]]
+) -> None:
+    """A temporary table `name` of `rows`; values cross as text or integers and are cast to their column's type."""
+    table = f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS SELECT " + ", ".join(_decoded(column) for column in columns)
+    by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
+    arrays = [Array([_encoded(value) for value in values], DataType.string()) for values in by_column]
+    connection.register("_values", Table.from_arrays(arrays, names=[column.name for column in columns]))
+    try:
+        connection.execute(f"{table} FROM _values").fetchall()
+    finally:
+        connection.unregister("_values")
+
+
+def _encoded(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return str((value - EPOCH) // MICROSECOND)
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _decoded(column: Column) -> str:
+    name, kind = quote(column.name), duck_type(column.type)
+    if column.type == "timestamp":
+        return f"timezone('UTC', make_timestamp(CAST({name} AS BIGINT))) AS {name}"
+    if column.type.startswith("map<"):
+        return f"CAST(CAST({name} AS JSON) AS {kind}) AS {name}"
+    return f"CAST({name} AS {kind}) AS {name}"
+
+
+def fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[dict[str, object]]]:
+    """Columns and rows of a query; zoned timestamps come as aware UTC datetimes without any time zone library."""
+    described = connection.execute(f"DESCRIBE {sql}").fetchall()
+    names = [str(row[0]) for row in described]
+    zoned = {name for name, row in zip(names, described, strict=True) if row[1] == "TIMESTAMP WITH TIME ZONE"}
+    columns = ", ".join(
+        f"epoch_us({quote(name)}) AS {quote(name)}" if name in zoned else quote(name) for name in dict.fromkeys(names)
+    )
+    found = connection.execute(f"SELECT {columns} FROM ({sql})").fetchall()
+    return names, [
+        {name: _zoned(value) if name in zoned else value for name, value in zip(names, row, strict=True)}
+        for row in found
+    ]
+
+
+def _zoned(value: int | None) -> datetime | None:
+    return None if value is None else EPOCH + timedelta(microseconds=value)

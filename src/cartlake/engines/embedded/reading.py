@@ -1,0 +1,94 @@
+"""Records of a file in DuckDB: its own fast reader where the file is clean and the counts agree, else the splitter."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import duckdb
+from arro3.core import Array, DataType, Table
+
+from cartlake.core.header import Layout
+from cartlake.core.records import Bad, Dialect, Record, physical_lines, split
+from cartlake.engines.base import RecordCount, RecordSource
+from cartlake.engines.embedded.duck import literal, quote
+
+_CHUNK = 50_000
+_UNREADABLE = "_record BIGINT, _line BIGINT, _start BIGINT, _end BIGINT, _raw VARCHAR, _reason VARCHAR"
+
+
+def records(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> RecordCount:
+    """The relations `name` and `<name>_unreadable` of `Engine.records`."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name + '_unreadable')} ({_UNREADABLE})").fetchall()
+    fast = _read_clean(connection, name, source) if source.profile.clean else None
+    count = fast if fast is not None else _split(connection, name, source)
+    places = "_start, _end" if fast is None else "CAST(NULL AS BIGINT) AS _start, CAST(NULL AS BIGINT) AS _end"
+    numbers = "_record, _line" if fast is None else "rowid + 1 AS _record, rowid + 2 AS _line"
+    connection.execute(
+        f"CREATE TEMP VIEW {quote(name)} AS SELECT {numbers}, {places}, {_cells(source.layout)}"
+        f" FROM {quote(name + '_cells')}"
+    ).fetchall()
+    return count
+
+
+def _read_clean(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> RecordCount | None:
+    """The file as DuckDB reads it, if it reads it at all and finds as many records as the profile."""
+    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(source.layout.columns)))
+    try:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {quote(name + '_cells')} AS SELECT * FROM read_csv("
+            f"{literal(source.path.as_posix())}, columns = {{{columns}}}, auto_detect = false, header = true,"
+            f" delim = {literal(source.layout.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, nullstr = '')"
+        ).fetchall()
+    except (duckdb.InvalidInputException, duckdb.ConversionException):
+        return None
+    counted = connection.execute(f"SELECT count(*) FROM {quote(name + '_cells')}").fetchall()[0][0]
+    return RecordCount(counted, 0) if counted == source.profile.records_if_clean else None
+
+
+def _split(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> RecordCount:
+    width = len(source.layout.columns)
+    cells = ", ".join(f"c{i} VARCHAR" for i in range(width))
+    table = quote(name + "_cells")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} (_record BIGINT, _line BIGINT, _start BIGINT, _end BIGINT, {cells})"
+    ).fetchall()
+    dialect = Dialect(delimiter=source.layout.delimiter, encoding=source.codec, width=width)
+    read = unreadable = 0
+    with source.path.open("rb") as file:
+        items = (item for item in split(physical_lines(file), dialect) if isinstance(item, (Record, Bad)))
+        while chunk := list(itertools.islice(items, _CHUNK)):
+            good = [(r.ordinal, r.line, r.start, r.end, *r.cells) for r in chunk if isinstance(r, Record)]
+            bad = [(b.ordinal, b.line, b.start, b.end, b.raw, b.reason) for b in chunk if isinstance(b, Bad)]
+            _insert(connection, table, good, 4)
+            _insert(connection, quote(name + "_unreadable"), bad, 4)
+            read += len(chunk)
+            unreadable += len(bad)
+    return RecordCount(read, unreadable)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[object, ...]], integers: int) -> None:
+    if not rows:
+        return
+    columns: Iterator[tuple[object, ...]] = zip(*rows, strict=True)
+    arrays = [
+        Array(values, DataType.int64() if number < integers else DataType.string())
+        for number, values in enumerate(columns)
+    ]
+    connection.register("_chunk", Table.from_arrays(arrays, names=[f"v{i}" for i in range(len(arrays))]))
+    try:
+        connection.execute(f"INSERT INTO {table} SELECT * FROM _chunk").fetchall()
+    finally:
+        connection.unregister("_chunk")
+
+
+def _cells(layout: Layout) -> str:
+    known = [f"c{i} AS {quote(column)}" for i, column in enumerate(layout.columns) if column is not None]
+    others = [(layout.names[i], f"c{i}") for i, column in enumerate(layout.columns) if column is None]
+    entries = ", ".join(f"{{'key': {literal(header)}, 'value': {cell}}}" for header, cell in others)
+    rescued = (
+        f"map_from_entries(list_filter([{entries}], lambda e: e.value IS NOT NULL))"
+        if others
+        else "CAST(NULL AS MAP(VARCHAR, VARCHAR))"
+    )
+    return ", ".join([*known, f"{rescued} AS _rescued"])

@@ -1,0 +1,56 @@
+"""A person's own SELECT: one, read-only, over the relations they were given. A locked-down DuckDB still lets COPY
+overwrite lake files, so the statement is parsed first."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from cartlake.errors import UsageError
+
+_FORBIDDEN = frozenset({"getenv", "current_setting", "query", "query_table", "getvariable", "nextval", "currval"})
+
+
+def check_select(sql: str, relations: Collection[str]) -> str:
+    """The statement without its semicolon. Raises UsageError if it is not exactly one SELECT over `relations`."""
+    try:
+        statements = [statement for statement in sqlglot.parse(sql, read="duckdb") if statement is not None]
+    except SqlglotError as error:
+        raise UsageError("query_invalid", f"not valid SQL: {str(error).splitlines()[0]}") from None
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise UsageError("query_not_select", "a query is exactly one SELECT", hint="Nothing was run.")
+    query = statements[0]
+    for node in query.walk():
+        _check_node(node)
+    local = {cte.alias_or_name.lower() for cte in query.find_all(exp.CTE)}
+    for table in query.find_all(exp.Table):
+        _check_table(table, relations, local)
+    return sql.strip().rstrip(";")
+
+
+def _check_node(node: exp.Expression) -> None:
+    if isinstance(node, (exp.Into, exp.Command, exp.Copy, exp.DML, exp.DDL)) and not isinstance(node, exp.Query):
+        raise UsageError("query_not_select", "a query only reads", hint="Nothing was run.")
+    if isinstance(node, exp.Func):
+        name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
+        if name in _FORBIDDEN or name.startswith(("read_", "duckdb_", "pragma_")):
+            raise UsageError("query_function", f"the function {name} is not for queries")
+
+
+def _check_table(table: exp.Table, relations: Collection[str], local: Collection[str]) -> None:
+    if not isinstance(table.this, exp.Identifier):
+        raise UsageError("query_function", "a query reads published tables and views, no table functions")
+    name = table.name.lower()
+    if name in local and not table.db:
+        return
+    if name not in relations or table.db:
+        close = difflib.get_close_matches(name, list(relations), n=3)
+        raise UsageError(
+            "table_unknown",
+            f"there is no published table or view {table.name!r}",
+            hint=f"Did you mean {' or '.join(close)}?" if close else f"There are: {', '.join(sorted(relations))}.",
+        )

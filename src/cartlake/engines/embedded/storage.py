@@ -1,0 +1,248 @@
+"""Delta tables on a local disk: DuckDB writes the Parquet files, delta-rs commits them.
+
+A data file's statistics go into the commit, so that later reads and replacements open only the files that can hold
+what they look for.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.schema import Field, MapType, PrimitiveType, Schema
+from deltalake.transaction import AddAction, RemoveAction
+
+from cartlake.core.table import Table
+from cartlake.engines.base import Where
+from cartlake.engines.embedded.duck import literal, mapped, quote
+from cartlake.errors import CommitConflict, EngineError, TableForeign, TableMissing
+
+LAYOUT_PROPERTY, LAYOUT = "cartlake.layout", 1
+PROPERTIES = {
+    "delta.enableChangeDataFeed": "true",
+    "delta.enableDeletionVectors": "false",
+    "delta.logRetentionDuration": "interval 3650 days",
+    "delta.deletedFileRetentionDuration": "interval 3650 days",
+    LAYOUT_PROPERTY: str(LAYOUT),
+}
+_PRIMITIVE = {"string": "string", "bigint": "long"}
+_LONGEST_STATISTIC = 200
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One Parquet file of a version; `least` and `most` are the text of its columns' bounds where they are known."""
+
+    path: str
+    size: int
+    partition: Mapping[str, str]
+    least: Mapping[str, object]
+    most: Mapping[str, object]
+
+    def may_hold(self, where: Where) -> bool:
+        return all(any(self._within(column, value) for value in values) for column, values in where.items())
+
+    def holds_only(self, where: Where) -> bool:
+        """All rows have exactly the values of `where` (which names one value a column)."""
+        return all(self._bounds(column) == (value, value) for column, (value,) in where.items())
+
+    def _within(self, column: str, value: str) -> bool:
+        least, most = self._bounds(column)
+        return (least is None or least <= value) and (most is None or value <= most)
+
+    def _bounds(self, column: str) -> tuple[str | None, str | None]:
+        if column in self.partition:
+            return self.partition[column], self.partition[column]
+        least, most = self.least.get(column), self.most.get(column)
+        return (None if least is None else str(least)), (None if most is None else str(most))
+
+
+class DeltaStore:
+    """The tables below one folder. Not safe for several writers at once: the lake's lock sees to that."""
+
+    def __init__(self, root: Path, connection: duckdb.DuckDBPyConnection) -> None:
+        self._root = root
+        self._connection = connection
+        self._handles: dict[str, DeltaTable] = {}
+        self._files: dict[tuple[str, int], tuple[DataFile, ...]] = {}
+
+    def create(self, table: Table) -> None:
+        folder = self._root / table.name
+        if (folder / "_delta_log").is_dir():
+            return
+        with committing(table.name):
+            DeltaTable.create(
+                str(folder),
+                schema=delta_schema(table),
+                mode="ignore",
+                partition_by=list(table.partition_by) or None,
+                configuration=PROPERTIES,
+                raise_if_key_not_exists=False,
+            )
+
+    def handle(self, name: str) -> DeltaTable:
+        """The table at its newest version."""
+        with committing(name):
+            known = self._handles.get(name)
+            if known is None:
+                known = self._handles[name] = _ours(DeltaTable(str(self._root / name)), name)
+            else:
+                known.update_incremental()
+            return known
+
+    def files(self, name: str, version: int | None) -> tuple[DataFile, ...]:
+        """The data files of a version."""
+        handle = self.handle(name)
+        wanted = handle.version() if version is None else version
+        if (name, wanted) not in self._files:
+            if wanted != handle.version():
+                with committing(name):
+                    handle = DeltaTable(str(self._root / name), version=wanted)
+            self._files[(name, wanted)] = _data_files(handle)
+        return self._files[(name, wanted)]
+
+    def full_path(self, name: str, file: DataFile) -> str:
+        return (self._root / name / file.path).as_posix()
+
+    def add(self, table: Table, relation: str) -> list[AddAction]:
+        """The rows of `relation` stand in new Parquet files, not yet committed; empty for no rows."""
+        return [
+            action for values in self._partitions(table, relation) for action in self._write(table, relation, values)
+        ]
+
+    def commit(self, name: str, actions: list[AddAction | RemoveAction]) -> int:
+        handle = self.handle(name)
+        with committing(name):
+            handle.create_write_transaction(
+                actions,
+                mode="append",
+                schema=handle.schema(),
+                partition_by=handle.metadata().partition_columns or None,
+                commit_properties=CommitProperties(max_commit_retries=0),
+            )
+        return self.handle(name).version()
+
+    def _partitions(self, table: Table, relation: str) -> list[dict[str, str]]:
+        if not table.partition_by:
+            return [{}]
+        columns = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in table.partition_by)
+        found = self._connection.execute(f"SELECT DISTINCT {columns} FROM {quote(relation)} ORDER BY ALL").fetchall()
+        return [dict(zip(table.partition_by, row, strict=True)) for row in found]
+
+    def _write(self, table: Table, relation: str, partition: dict[str, str]) -> list[AddAction]:
+        inside = "/".join(f"{name}={value}" for name, value in partition.items())
+        path = f"{inside}/{uuid.uuid4()}.parquet" if inside else f"{uuid.uuid4()}.parquet"
+        target = self._root / table.name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        condition = " AND ".join(
+            f"CAST({quote(name)} AS VARCHAR) = {literal(value)}" for name, value in partition.items()
+        )
+        columns = ", ".join(quote(name) for name in table.column_names if name not in partition)
+        written = self._connection.execute(
+            f"COPY (SELECT {columns} FROM {quote(relation)} WHERE {condition or 'true'}) TO {literal(target.as_posix())}"
+            " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS)"
+        ).fetchall()
+        count, size, statistics = written[0][1], written[0][2], written[0][4]
+        if not count:
+            target.unlink()
+            return []
+        return [
+            AddAction(path, size, dict(partition), int(time.time() * 1000), True, _statistics(table, count, statistics))
+        ]
+
+
+def _ours(handle: DeltaTable, name: str) -> DeltaTable:
+    layout = handle.metadata().configuration.get(LAYOUT_PROPERTY)
+    if layout is None:
+        raise TableForeign(
+            "table_foreign",
+            f"the table {name} was not made by cartlake",
+            hint="Move it away, or give this project another lake folder ([engine] lake in cartlake.toml).",
+        )
+    if int(layout) > LAYOUT:
+        raise TableForeign(
+            "table_newer",
+            f"the table {name} has layout {layout}; this cartlake knows {LAYOUT}",
+            hint="Install the cartlake version that wrote it, or a newer one.",
+        )
+    return handle
+
+
+@contextmanager
+def committing(name: str) -> Iterator[None]:
+    """Errors of delta-rs become ours. Its texts may quote rows, so only their first words and the table are kept."""
+    try:
+        with mapped(f"table {name}"):
+            yield
+    except TableNotFoundError:
+        raise TableMissing("table_missing", f"there is no table {name}") from None
+    except CommitFailedError:
+        raise CommitConflict(
+            "commit_conflict", f"another process committed to {name} at the same time", hint="Run it again."
+        ) from None
+    except DeltaError as error:
+        raise EngineError("engine_failed", f"table {name}: {str(error).split(':')[0][:200]}") from None
+
+
+def delta_schema(table: Table) -> Schema:
+    return Schema([Field(column.name, _delta_type(column.type), nullable=column.nullable) for column in table.columns])
+
+
+def _delta_type(spark_type: str) -> PrimitiveType | MapType:
+    if spark_type.startswith("map<"):
+        key, value = spark_type[4:-1].split(",", 1)
+        return MapType(_delta_type(key.strip()), _delta_type(value.strip()), value_contains_null=True)
+    return PrimitiveType(_PRIMITIVE.get(spark_type, spark_type))
+
+
+def _data_files(handle: DeltaTable) -> tuple[DataFile, ...]:
+    actions = handle.get_add_actions(flatten=False)
+    columns = {name: actions.column(name).to_pylist() for name in actions.schema.names}
+    count = len(columns["path"])
+    nothing: list[dict[str, object]] = [{}] * count
+    return tuple(
+        DataFile(path, size, _known(partition), _known(least), _known(most))
+        for path, size, partition, least, most in zip(
+            columns["path"],
+            columns["size_bytes"],
+            columns.get("partition", nothing),
+            columns.get("min", nothing),
+            columns.get("max", nothing),
+            strict=True,
+        )
+    )
+
+
+def _known(bounds: Mapping[str, object] | None) -> dict[str, object]:
+    return {name: value for name, value in (bounds or {}).items() if value is not None}
+
+
+def _statistics(table: Table, count: int, columns: Mapping[str, Mapping[str, str]]) -> str:
+    """Delta's statistics of a file from DuckDB's: bounds of text, integer and date columns, as the log spells them."""
+    least: dict[str, object] = {}
+    most: dict[str, object] = {}
+    nulls: dict[str, int] = {}
+    for column in table.columns:
+        found = columns.get(quote(column.name))
+        if found is None:
+            continue
+        nulls[column.name] = int(found.get("null_count", 0))
+        low, high = found.get("min"), found.get("max")
+        if low is None or high is None or column.type not in ("string", "bigint", "date"):
+            continue
+        if "false" in (found.get("min_is_exact"), found.get("max_is_exact")) or len(high) > _LONGEST_STATISTIC:
+            continue
+        least[column.name], most[column.name] = (int(low), int(high)) if column.type == "bigint" else (low, high)
+    return json.dumps({"numRecords": count, "minValues": least, "maxValues": most, "nullCount": nulls})
+
+
+def remove(file: DataFile) -> RemoveAction:
+    return RemoveAction(file.path, True, int(time.time() * 1000), file.size, dict(file.partition))

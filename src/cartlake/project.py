@@ -1,0 +1,86 @@
+"""What a project declares: the contracts and models of the package, overridden and extended by its own folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from cartlake.core.contract import Contract
+from cartlake.core.model import Model, ordered, parse_model
+from cartlake.core.odcs import parse_contract
+from cartlake.errors import ContractError, ModelError
+
+CONTRACTS, MODELS = "contracts", "models"
+
+
+def package_texts(folder: str, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """The shipped files of a folder, by name."""
+    return {
+        entry.name: entry.read_text("utf-8")
+        for entry in sorted(files("cartlake").joinpath(folder).iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(suffixes)
+    }
+
+
+def project_texts(folder: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """The files of a project's folder, by name; none if there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    return {path.name: path.read_text("utf-8") for path in sorted(folder.iterdir()) if path.name.endswith(suffixes)}
+
+
+def load_contracts(project: Path) -> tuple[Contract, ...]:
+    """One contract a feed, in the order in which their tasks run. A project's contract replaces ours of the same feed.
+    Raises ContractError with file and line."""
+    shipped = [parse_contract(text, name) for name, text in package_texts(CONTRACTS, (".yaml",)).items()]
+    own = [
+        parse_contract(text, f"{CONTRACTS}/{name}")
+        for name, text in project_texts(project / CONTRACTS, (".yaml", ".yml")).items()
+    ]
+    _refuse_twins(own)
+    feeds = {contract.feed: contract for contract in [*shipped, *own]}
+    _refuse_twins(feeds.values())
+    return tuple(sorted(feeds.values(), key=lambda contract: _place(contract.feed)))
+
+
+def _place(feed: str) -> tuple[int, str]:
+    order = ("orders", "customers", "products", "inventory", "shipping")
+    return (order.index(feed) if feed in order else len(order)), feed
+
+
+def _refuse_twins(contracts: Iterable[Contract]) -> None:
+    seen: dict[str, Contract] = {}
+    for contract in contracts:
+        for what in (contract.feed, contract.table, contract.stage_table, contract.task, contract.folder):
+            other = seen.setdefault(what, contract)
+            if other is not contract:
+                raise ContractError(
+                    "contract_clash",
+                    f"{what!r} is already used by {other.path}",
+                    file=contract.path,
+                    hint="Each feed needs its own name, folder, tables and task.",
+                )
+
+
+def load_models(project: Path, contracts: Sequence[Contract]) -> tuple[Model, ...]:
+    """All models in the order of their dependencies. A project's model replaces ours of the same name."""
+    texts = package_texts(MODELS, (".sql", ".yml"))
+    own = project_texts(project / MODELS, (".sql", ".yml"))
+    sources = {name: (text, name) for name, text in texts.items()}
+    sources |= {name: (text, f"{MODELS}/{name}") for name, text in own.items()}
+    models = [_model(name, sources) for name in sources if name.endswith(".sql")]
+    taken = {contract.table for contract in contracts} | {contract.stage_table for contract in contracts}
+    for model in models:
+        if model.name in taken:
+            raise ModelError("model_clash", f"a contract already makes the table {model.name}", file=model.path)
+    return ordered(models)
+
+
+def _model(name: str, sources: dict[str, tuple[str, str]]) -> Model:
+    twin = name.removesuffix(".sql") + ".yml"
+    if twin not in sources:
+        raise ModelError(
+            "model_twin_missing", f"{name} has no {twin}", file=sources[name][1], hint=f"Describe the model in {twin}."
+        )
+    return parse_model(sources[name][0], sources[twin][0], sources[name][1])

@@ -1,0 +1,277 @@
+"""What people look at: batches, quarantine, published tables, the life of a key. Nothing here writes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cartlake.core.batch import Batch
+from cartlake.core.contract import Contract
+from cartlake.core.model import (
+    BATCH,
+    BATCH_COUNTS,
+    EARLIER_COUNTS,
+    PUBLICATION,
+    Case,
+    Model,
+    case_difference,
+    case_relations,
+)
+from cartlake.core.sqltext import name, names
+from cartlake.core.table import TIMESTAMP, Column
+from cartlake.core.tables import (
+    LEDGER_VIEWS,
+    PUBLICATIONS,
+    QUARANTINE,
+    VALIDATION_RESULTS,
+    history_table,
+    stage_table,
+)
+from cartlake.engines.base import Row
+from cartlake.errors import UsageError
+from cartlake.ledger import BatchFile, Counts, Publication, TaskRun
+from cartlake.tasks.context import Context
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """A batch as it stands, with the sums over its files."""
+
+    batch: Batch
+    counts: Counts
+
+    def to_json(self) -> dict[str, object]:
+        batch = self.batch
+        return {
+            "batch_id": batch.batch_id,
+            "batch_date": batch.batch_date,
+            "status": batch.status.value,
+            "verdict": batch.verdict,
+            **vars(self.counts),
+            "gate": batch.gate,
+            "reason": batch.reason,
+            "waiting_for": list(batch.waiting_for),
+        }
+
+
+@dataclass(frozen=True)
+class BatchDetail:
+    """A batch with its files, the attempts of its tasks, all its states, and the results of the cross-table rules."""
+
+    report: BatchReport
+    files: tuple[BatchFile, ...]
+    tasks: tuple[TaskRun, ...]
+    states: tuple[Batch, ...]
+    results: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version in the life of a key: its row, the columns that changed since the one before, and the file and line
+    that it came from."""
+
+    row: Row
+    changed: tuple[str, ...]
+    source_file: str | None
+    line: int | None
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One given/expect case; `difference` are the rows that differ, empty if it passed."""
+
+    model: str
+    case: Case
+    difference: tuple[Row, ...]
+
+
+def batch_reports(context: Context, only: Sequence[str] | None = None) -> list[BatchReport]:
+    """Batches by date; in the order of `only` if given."""
+    batches = context.ledger.batches()
+    counts: dict[str, Counts] = {}
+    for file in context.ledger.batch_files(only):
+        counts[file.batch_id] = counts.get(file.batch_id, Counts()) + file.counts
+    chosen = [batches[batch_id] for batch_id in only] if only is not None else _by_date(batches.values())
+    return [BatchReport(batch, counts.get(batch.batch_id, Counts())) for batch in chosen]
+
+
+def _by_date(batches: Iterable[Batch]) -> list[Batch]:
+    return sorted(batches, key=lambda batch: (str(batch.batch_date or ""), batch.recorded_at))
+
+
+def find_batch(context: Context, batch_id: str) -> Batch:
+    batches = context.ledger.batches()
+    if batch_id not in batches:
+        close = difflib.get_close_matches(batch_id, list(batches), n=3)
+        hint = f"Did you mean {' or '.join(close)}?" if close else "`cartlake batch list` shows the batches."
+        raise UsageError("batch_unknown", f"there is no batch {batch_id!r}", hint=hint)
+    return batches[batch_id]
+
+
+def batch_detail(context: Context, batch_id: str) -> BatchDetail:
+    find_batch(context, batch_id)
+    with context.engine.scope():
+        context.engine.read("validation_results", VALIDATION_RESULTS, where={"batch_id": [batch_id]})
+        results = context.engine.rows(
+            "SELECT * FROM validation_results ORDER BY outcome, CASE severity WHEN 'high' THEN 1 WHEN 'medium' THEN 2"
+            " ELSE 3 END, rule"
+        )
+    return BatchDetail(
+        report=batch_reports(context, [batch_id])[0],
+        files=tuple(context.ledger.batch_files([batch_id])),
+        tasks=tuple(context.ledger.tasks(batch_id=batch_id)),
+        states=tuple(context.ledger.batch_history(batch_id)),
+        results=tuple(results),
+    )
+
+
+def quarantine(context: Context, batch_id: str | None, feed: str | None) -> list[Row]:
+    """Quarantined records in the order of their files; `reasons` is a list of codes."""
+    named = {"batch_id": batch_id, "feed": feed}
+    where = {name: [value] for name, value in named.items() if value is not None}
+    with context.engine.scope():
+        context.engine.read("quarantine", QUARANTINE, where=where)
+        rows = context.engine.rows("SELECT * FROM quarantine ORDER BY batch_date, feed, source_file, record")
+    return [row | {"reasons": str(row["reasons"]).split(",")} for row in rows]
+
+
+def quarantine_record(context: Context, record_id: str) -> Row:
+    found = [row for row in quarantine(context, None, None) if row["id"] == record_id]
+    if not found:
+        raise UsageError(
+            "record_unknown", f"there is no quarantined record {record_id!r}", hint="`cartlake quarantine list`."
+        )
+    return found[0]
+
+
+@contextmanager
+def published(context: Context, at: str | None = None) -> Iterator[Publication]:
+    """Relations of every documented name: the tables of one publication, the views over them, logs and ledger."""
+    publication = find_publication(context, at)
+    engine = context.engine
+    with engine.scope():
+        for table in context.production_tables:
+            engine.read(table.name, table, publication.tables.get(table.name, 0))
+        for table in context.stage_tables:
+            engine.read(table.name, table, publication.tables.get(table.name, 0))
+        for table in (PUBLICATIONS, QUARANTINE, VALIDATION_RESULTS):
+            engine.read(table.name, table)
+        context.ledger.define_views()
+        known = publication.publication_id > 0
+        row = (publication.publication_id, publication.as_of_date, publication.published_at)
+        engine.values("publication", PUBLICATION, [row] if known else [])
+        for model in context.models:
+            if model.kind == "view":
+                engine.define(model.name, model.sql, context.parameters)
+        yield publication
+
+
+def find_publication(context: Context, at: str | None) -> Publication:
+    """The latest publication, or the latest that published the batch `at`."""
+    if at is None:
+        return context.ledger.latest_publication()
+    find_batch(context, at)
+    made = [p for p in context.ledger.publications() if p.batch_id == at and p.kind == "batch"]
+    if not made:
+        raise UsageError("batch_not_published", f"batch {at} was never published")
+    return made[-1]
+
+
+def published_names(context: Context) -> list[str]:
+    """The tables and views that a query may read."""
+    views = [model.name for model in context.models if model.kind == "view"]
+    tables = [table.name for table in (*context.production_tables, *context.stage_tables)]
+    ledger = [PUBLICATIONS.name, QUARANTINE.name, VALIDATION_RESULTS.name, "batches", *LEDGER_VIEWS]
+    return sorted([*views, *tables, *ledger])
+
+
+def query(context: Context, sql: str, at: str | None) -> tuple[list[str], list[Row]]:
+    with published(context, at):
+        return context.engine.select(sql, published_names(context))
+
+
+def history(context: Context, table: str, key: Sequence[str]) -> list[Version]:
+    """The versions of one key, oldest first. `key` are the values of the key's columns, or of its first ones."""
+    contract = next((contract for contract in context.contracts if contract.table == table), None)
+    if contract is None:
+        names = ", ".join(contract.table for contract in context.contracts)
+        raise UsageError("table_unknown", f"{table!r} has no history", hint=f"Tables with history are {names}.")
+    if not 1 <= len(key) <= len(contract.key):
+        raise UsageError("key_wrong", f"the key of {table} is {', '.join(contract.key)}", hint="Give their values.")
+    with published(context):
+        rows = _versions(context, contract, key)
+    if not rows:
+        raise UsageError("key_unknown", f"{table} has no {contract.key[0]} {'/'.join(key)}")
+    places = _places(context, contract, rows)
+    return [
+        Version(row, _changed(contract, before, row), *places.get(_identity(row), (None, None)))
+        for before, row in zip([None, *rows], rows, strict=False)
+    ]
+
+
+def _versions(context: Context, contract: Contract, key: Sequence[str]) -> list[Row]:
+    condition = " AND ".join(
+        f"text({name(column)}) = :key_{number}" for number, column in enumerate(contract.key[: len(key)])
+    )
+    order = names((*contract.key, "valid_from"))
+    values = {f"key_{number}": value for number, value in enumerate(key)}
+    return context.engine.rows(f"SELECT * FROM {contract.table} WHERE {condition} ORDER BY {order}", values)
+
+
+def _changed(contract: Contract, before: Row | None, row: Row) -> tuple[str, ...]:
+    if before is None or any(before[name] != row[name] for name in contract.key):
+        return ()
+    return tuple(name for name in contract.tracked if before[name] != row[name])
+
+
+def _identity(row: Row) -> tuple[object, ...]:
+    return row["_file_sha256"], row["_batch_date"], row["_record"]
+
+
+def _places(context: Context, contract: Contract, rows: Sequence[Row]) -> dict[tuple[object, ...], tuple[str, int]]:
+    """File name and line of the records that rows came from. A record's line is known where a record is a line."""
+    files = {(f.file_sha256, f.batch_date): f for f in context.ledger.files(contract.feed)}
+    found: dict[tuple[object, ...], tuple[str, int]] = {}
+    for row in rows:
+        sha256, day, record = _identity(row)
+        file = files.get((str(sha256), day))  # type: ignore[arg-type]
+        if file is not None:
+            found[_identity(row)] = (file.file_name, int(str(record)) + 1)
+    return found
+
+
+def run_cases(context: Context) -> list[CaseResult]:
+    """Every case of every model, each on relations of its own."""
+    types = relation_types(context)
+    return [
+        CaseResult(model.name, case, tuple(_run_case(context, model, case, types)))
+        for model in context.models
+        for case in model.cases
+    ]
+
+
+def relation_types(context: Context) -> dict[str, tuple[Column, ...]]:
+    """The columns of every relation that a model may read."""
+    types = {table.name: table.columns for table in context.production_tables}
+    types |= {model.name: model.columns for model in context.models}
+    types |= {name: table.columns for name, (table, _) in LEDGER_VIEWS.items()}
+    types |= {"publication": PUBLICATION, "batch": BATCH}
+    types |= {"batch_counts": BATCH_COUNTS, "earlier_counts": EARLIER_COUNTS}
+    for contract in context.contracts:
+        stage = stage_table(contract).columns
+        versions = (*(Column(f.name, f.type) for f in contract.fields), Column("valid_from", TIMESTAMP))
+        types |= {contract.table: history_table(contract).columns, contract.stage_table: stage}
+        types |= {f"batch_{contract.feed}": stage, f"batch_{contract.feed}_events": stage}
+        types |= {f"known_{contract.feed}": versions, f"previous_{contract.feed}": versions}
+    return types
+
+
+def _run_case(context: Context, model: Model, case: Case, types: dict[str, tuple[Column, ...]]) -> list[Row]:
+    wanted = {name: types[name] for name in model.inputs if name in types}
+    parameters = context.parameters | case.params
+    with context.engine.scope():
+        for name, sql in case_relations(case, wanted).items():
+            context.engine.define(name, sql)
+        return context.engine.rows(case_difference(model, case), parameters)

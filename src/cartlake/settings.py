@@ -1,0 +1,156 @@
+"""Settings: one frozen object, read once at the entry point: flags > environment > `cartlake.toml` > defaults.
+
+Environment variables are `CARTLAKE_<SECTION>__<KEY>` (`CARTLAKE_ENGINE__THREADS=2`). A key nobody knows is an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cartlake.errors import ConfigError
+
+FILE_NAME = "cartlake.toml"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Landing(Section):
+    """Where files arrive and when a batch starts. Paths are relative to the project; times are seconds."""
+
+    path: Path = Path("landing")
+    manifests: str = "trigger_file"
+    archive: Path = Path("archive")
+    trigger: Literal["manifest", "quiet"] = "manifest"
+    quiet_seconds: Annotated[float, Field(gt=0)] = 60
+    wait_for_files: Annotated[float, Field(ge=0)] | None = None
+    on_missing: Literal["wait", "fail", "partial"] = "wait"
+
+
+class EngineSettings(Section):
+    """`memory_limit` bounds the embedded engine's own memory (`800MB`); `threads` 0 means all cores."""
+
+    name: Literal["embedded"] = "embedded"
+    lake: Path = Path("lake")
+    memory_limit: str = "1GB"
+    threads: Annotated[int, Field(ge=0)] = 0
+    run_timeout: Annotated[float, Field(gt=0)] = 3600
+
+
+class Gate(Section):
+    """What holds a batch back: rules that say so (`rule`) or any failed high rule (`high`)."""
+
+    hold_on: Literal["rule", "high"] = "rule"
+
+
+class Business(Section):
+    """The numbers of the shop that the models use as `:name` parameters."""
+
+    timezone: str = "UTC"
+    reporting_currency: str = "USD"
+    profit_margin_rate: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.30")
+    not_sale_statuses: tuple[str, ...] = ("cancelled", "refunded", "returned")
+    open_hour: Annotated[int, Field(ge=0, le=23)] = 8
+    close_hour: Annotated[int, Field(ge=0, le=23)] = 18
+    order_amount_min: Decimal = Decimal("1")
+    order_amount_max: Decimal = Decimal("10000")
+    shipping_cost_max: Decimal = Decimal("100")
+    low_value_premium_max: Decimal = Decimal("100")
+    quarantine_share_max: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.5")
+    quarantine_min_rows: Annotated[int, Field(ge=1)] = 20
+
+
+class Settings(Section):
+    """Everything a run can be told. `project` is absolute; the other paths are resolved against it."""
+
+    project: Path
+    landing: Landing = Landing()
+    engine: EngineSettings = EngineSettings()
+    gate: Gate = Gate()
+    business: Business = Business()
+
+    @property
+    def landing_folder(self) -> Path:
+        return self.project / self.landing.path
+
+    @property
+    def archive_folder(self) -> Path:
+        return self.project / self.landing.archive
+
+    @property
+    def lake_folder(self) -> Path:
+        return self.project / self.engine.lake
+
+    def parameters(self) -> dict[str, object]:
+        """The `:name` parameters that models may use."""
+        return {name: getattr(self.business, name) for name in Business.model_fields if name != "timezone"} | {
+            "business_timezone": self.business.timezone
+        }
+
+
+def load_settings(
+    project: Path, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Mapping[str, object]] | None = None
+) -> Settings:
+    """The settings of a project folder. Raises ConfigError that names the file or variable, the key and close names."""
+    project = Path(os.path.abspath(project))
+    file = project / FILE_NAME
+    layers = [_read_file(file), _read_environment(environment), flags or {}]
+    merged: dict[str, dict[str, object]] = {}
+    for layer in layers:
+        for section, values in layer.items():
+            merged.setdefault(section, {}).update(values)
+    try:
+        return Settings.model_validate({"project": project, **merged})
+    except ValidationError as error:
+        raise _config_error(error, file) from None
+
+
+def _read_file(file: Path) -> dict[str, dict[str, object]]:
+    try:
+        read = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("settings_invalid", f"not valid TOML: {error}", file=FILE_NAME) from None
+    for section, values in read.items():
+        if not isinstance(values, dict):
+            raise ConfigError(
+                "settings_invalid",
+                f"{section!r} stands outside a section",
+                file=FILE_NAME,
+                hint=f"Sections are {', '.join(_sections())}.",
+            )
+    return read
+
+
+def _read_environment(environment: Mapping[str, str]) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = {}
+    for name, value in environment.items():
+        section, separator, key = name.removeprefix("CARTLAKE_").partition("__")
+        if name.startswith("CARTLAKE_") and separator:
+            found.setdefault(section.lower(), {})[key.lower()] = value
+    return found
+
+
+def _sections() -> list[str]:
+    return [name for name in Settings.model_fields if name != "project"]
+
+
+def _config_error(error: ValidationError, file: Path) -> ConfigError:
+    first: Any = error.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    known = _sections()
+    if len(where) > 1 and where[0] in known:
+        known = list(getattr(Settings.model_fields[where[0]].default, "model_dump")())
+    close = difflib.get_close_matches(where[-1], known, n=3)
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"Known here: {', '.join(known)}."
+    return ConfigError("settings_invalid", f"{'.'.join(where)}: {first['msg']}", file=file.name, hint=hint)

@@ -1,0 +1,77 @@
+"""What every task is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from cartlake.core.contract import Contract
+from cartlake.core.model import Model
+from cartlake.core.table import Table
+from cartlake.core.tables import history_table, stage_table
+from cartlake.engines.base import Engine
+from cartlake.ledger import BatchFile, Counts, Ledger
+from cartlake.settings import Settings
+
+FileKey = tuple[str, str, date]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Settings, engine, ledger, and what the project declares. `contracts_hash` names the contracts' texts."""
+
+    settings: Settings
+    engine: Engine
+    ledger: Ledger
+    contracts: tuple[Contract, ...]
+    models: tuple[Model, ...]
+    contracts_hash: str
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        return self.settings.parameters()
+
+    @property
+    def stored_models(self) -> tuple[Model, ...]:
+        return tuple(model for model in self.models if model.kind == "table")
+
+    def model_table(self, model: Model) -> Table:
+        return Table(model.name, model.columns, key=model.key)
+
+    @property
+    def production_tables(self) -> tuple[Table, ...]:
+        histories = tuple(history_table(contract) for contract in self.contracts)
+        return (*histories, *(self.model_table(model) for model in self.stored_models))
+
+    @property
+    def stage_tables(self) -> tuple[Table, ...]:
+        return tuple(stage_table(contract) for contract in self.contracts)
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task found for one batch; `error_code` says why it failed, if it did."""
+
+    counts: Counts = Counts()
+    has_warnings: bool = False
+    error_code: str | None = None
+    error_message: str | None = None
+    note: str = ""
+
+    @property
+    def status(self) -> str:
+        if self.error_code:
+            return "FAILED"
+        return "SUCCESS_WITH_WARNINGS" if self.has_warnings else "SUCCESS"
+
+
+def accepted_files(files: Iterable[BatchFile], batches: Iterable[str]) -> dict[FileKey, str]:
+    """The staged files that these batches announce, each with the smallest of its batches."""
+    wanted = set(batches)
+    accepted: dict[FileKey, str] = {}
+    for file in files:
+        if file.batch_id in wanted and file.status == "staged":
+            key = (file.feed, file.file_sha256, file.batch_date)
+            accepted[key] = min(accepted.get(key, file.batch_id), file.batch_id)
+    return accepted

@@ -1,0 +1,113 @@
+"""The stored models, incrementally: the same SQL as for everything, over the rows that a batch can have changed."""
+
+from __future__ import annotations
+
+from cartlake.core import history
+from cartlake.core.model import Model
+from cartlake.core.sqltext import names, same, semi_join
+from cartlake.core.table import Table
+from cartlake.ledger import Publication
+from cartlake.tasks.context import Context
+
+ORDER_LINES = "enriched_orders"
+_LINE = ("order_id", "order_line")
+# Which column of an order line looks up which table.
+_LOOK_UPS = {"customers": "customer_id", "products": "product_id", "inventory": "product_id", "shipping": "order_id"}
+
+
+def stored_model_changes(context: Context, base: Publication) -> list[Table]:
+    """`changes_<model>` and `after_<model>` of every stored model, in dependency order; the tables that change.
+    Reads `before_<table>`, `changes_<table>` and `after_<table>` of the histories."""
+    engine, changed = context.engine, []
+    for model in context.stored_models:
+        table = context.model_table(model)
+        before, changes = f"before_{table.name}", f"changes_{table.name}"
+        version = base.tables.get(table.name, 0)
+        engine.read(before, table, version)
+        _bind(context, model, table, is_first=version == 0)
+        engine.define("computed", model.sql, context.parameters)
+        if engine.materialise(changes, history.changes_between(table.column_names, table.key, ())):
+            changed.append(table)
+        engine.define(f"after_{table.name}", history.after(table.column_names, table.key, before, changes))
+    return changed
+
+
+def _bind(context: Context, model: Model, table: Table, *, is_first: bool) -> None:
+    """The model's inputs under their own names, and `stored`, restricted to the keys that can have changed: to
+    everything for a first computation, and for a model whose inputs do not carry its key."""
+    inputs = model.inputs
+    if is_first or not (model.name == ORDER_LINES or _carries_key(context, model, inputs)):
+        for name in inputs:
+            context.engine.define(name, f"SELECT * FROM after_{name}")
+        context.engine.define("stored", f"SELECT * FROM before_{table.name}")
+        return
+    if model.name == ORDER_LINES:
+        _bind_order_lines(context)
+    else:
+        _bind_by_key(context, model, inputs[0])
+    context.engine.define("stored", semi_join(f"before_{table.name}", "scope", model.key))
+
+
+def _carries_key(context: Context, model: Model, inputs: tuple[str, ...]) -> bool:
+    if len(inputs) != 1:
+        return False
+    columns = {
+        column for table in context.production_tables if table.name == inputs[0] for column in table.column_names
+    }
+    return set(model.key) <= columns
+
+
+def _bind_by_key(context: Context, model: Model, source: str) -> None:
+    """`scope`: the model's keys in the rows of `source` that change, as they were and as they will be."""
+    parent = next(table for table in context.production_tables if table.name == source)
+    keys = names(model.key)
+    was = semi_join(f"before_{source}", f"changes_{source}", parent.key)
+    context.engine.materialise(
+        "scope",
+        f"SELECT DISTINCT {keys} FROM (SELECT {keys} FROM changes_{source} UNION ALL SELECT {keys} FROM ({was}) was) k",
+    )
+    context.engine.define(source, semi_join(f"after_{source}", "scope", model.key))
+
+
+def _bind_order_lines(context: Context) -> None:
+    """`scope`: the order lines that may look different, because their own versions moved, or what they look up as of
+    their time did; the five histories are restricted to what these lines need."""
+    engine = context.engine
+    moved = [
+        f"SELECT e.order_id, e.order_line FROM before_enriched_orders e JOIN ({_moved(context, name, column)}) m"
+        f" ON e.{column} = m.{column} WHERE m.is_first OR e.ordered_at >= m.moved_from"
+        for name, column in _LOOK_UPS.items()
+        if name != "shipping"
+    ]
+    shipped = "SELECT order_id FROM changes_shipping UNION ALL SELECT b.order_id FROM before_shipping b" + (
+        " LEFT SEMI JOIN changes_shipping c ON b.shipping_id = c.shipping_id"
+    )
+    engine.materialise(
+        "scope",
+        " UNION ".join(
+            [
+                "SELECT order_id, order_line FROM changes_orders",
+                *moved,
+                f"SELECT e.order_id, e.order_line FROM before_enriched_orders e LEFT SEMI JOIN ({shipped}) m"
+                " ON e.order_id = m.order_id",
+            ]
+        ),
+    )
+    engine.materialise("orders", semi_join("after_orders", "scope", _LINE))
+    for name, column in _LOOK_UPS.items():
+        engine.define(name, semi_join(f"after_{name}", "orders", (column,)))
+
+
+def _moved(context: Context, name: str, column: str) -> str:
+    """Per `column`: `moved_from`, since when the table tells something else, and `is_first`, whether that is the first
+    version of a key, which also answers for all times before it."""
+    contract = next(contract for contract in context.contracts if contract.table == name)
+    keys = names(contract.key)
+    first = semi_join(f"after_{name}", f"changes_{name}", contract.key)
+    return (
+        f"SELECT c.{column}, min(c.moved_from) AS moved_from,"
+        " bool_or(coalesce(c.moved_from <= a.first_from, true)) AS is_first"
+        f" FROM (SELECT {keys}, min(valid_from) AS moved_from FROM changes_{name} WHERE _is_effective GROUP BY {keys}) c"
+        f" LEFT JOIN (SELECT {keys}, min(valid_from) AS first_from FROM ({first}) v GROUP BY {keys}) a ON {same(contract.key, 'c', 'a')}"
+        f" GROUP BY c.{column}"
+    )

@@ -1,0 +1,161 @@
+"""Task 7: what the next publication changes in every production table, computed from the staging logs.
+
+Nothing is published here. The changes stand in the `prepared_*` tables and one ledger row names their versions and
+the publication they were computed from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from cartlake.core import history
+from cartlake.core.contract import Contract
+from cartlake.core.sqltext import name, names, same
+from cartlake.core.table import BIGINT, DATE, STRING, Column, Table
+from cartlake.core.tables import history_table, prepared_table, stage_table
+from cartlake.ledger import BatchFile, Preparation, Publication
+from cartlake.tasks import derive
+from cartlake.tasks.context import Context, FileKey, accepted_files
+
+_ACCEPTED = (
+    Column("file_sha256", STRING),
+    Column("batch_date", DATE),
+    Column("batch_id", STRING),
+    Column("is_added", BIGINT),
+)
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Which batches production is made of, before and after, and the batches whose files were staged again."""
+
+    before: frozenset[str]
+    after: frozenset[str]
+    restaged: frozenset[str] = field(default=frozenset())
+
+
+def prepare(context: Context, acceptance: Acceptance, batch_id: str, run_id: str, kind: str) -> Preparation:
+    """The prepared tables hold exactly the changes from the latest publication to `acceptance.after`."""
+    base = context.ledger.latest_publication()
+    with context.engine.scope():
+        touched = [
+            history_table(contract)
+            for contract in context.contracts
+            if _history_changes(context, contract, acceptance, base)
+        ]
+        _define_after(context, base)
+        touched += derive.stored_model_changes(context, base)
+        prepared = {table.name: _write(context, table) for table in touched}
+    preparation = Preparation(batch_id, run_id, base.publication_id, kind, prepared)
+    context.ledger.record_preparation(preparation)
+    return preparation
+
+
+def _write(context: Context, table: Table) -> int:
+    prepared = prepared_table(table)
+    context.engine.create(prepared)
+    return context.engine.replace(prepared, {}, f"changes_{table.name}")
+
+
+def _history_changes(context: Context, contract: Contract, acceptance: Acceptance, base: Publication) -> bool:
+    """Defines `before_<table>` and `changes_<table>`; whether there are changes."""
+    engine, table = context.engine, history_table(contract)
+    engine.read(f"before_{table.name}", table, base.tables.get(table.name, 0))
+    files = [file for file in context.ledger.batch_files() if file.feed == contract.feed]
+    changed = _changed_files(files, acceptance)
+    if not changed:
+        engine.values(f"changes_{table.name}", _change_columns(table), [])
+        return False
+    engine.define("history_before", f"SELECT * FROM before_{table.name}")
+    _define_changed_events(context, contract, changed, base)
+    engine.materialise("touched", history.touched_keys(contract))
+    engine.materialise("last_versions", history.last_versions(contract))
+    accepted = accepted_files(files, acceptance.after)
+    _define_log(context, contract, accepted)
+    has_late = engine.materialise("late", history.late_keys(contract)) > 0
+    engine.define("events", history.events(contract, has_late))
+    engine.define("computed", history.versions(contract))
+    engine.define("stored", history.stored_versions(contract, has_late))
+    return engine.materialise(f"changes_{table.name}", history.version_changes(contract)) > 0
+
+
+def _change_columns(table: Table) -> tuple[Column, ...]:
+    return (*table.columns, Column("_change", STRING), Column("_is_effective", "boolean"))
+
+
+def _changed_files(files: Iterable[BatchFile], acceptance: Acceptance) -> dict[FileKey, tuple[str, bool]]:
+    """Files whose acceptance or lineage changes: the batch they belong to, and whether they are simply new."""
+    files = list(files)
+    before, after = accepted_files(files, acceptance.before), accepted_files(files, acceptance.after)
+    restaged = accepted_files(files, acceptance.restaged)
+    return {
+        key: (after.get(key) or before.get(key) or "", key not in before)
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) or key in restaged
+    }
+
+
+def _define_changed_events(
+    context: Context, contract: Contract, changed: Mapping[FileKey, tuple[str, bool]], base: Publication
+) -> None:
+    """`changed_events`: staged rows of the changed files as they are and, for files accepted before, as they were."""
+    engine, stage = context.engine, stage_table(contract)
+    where = _where(changed)
+    engine.read("log_now", stage, where=where)
+    engine.read("log_then", stage, base.tables.get(stage.name, 0), where=where)
+    rows = [(sha, day, batch, int(added)) for (_, sha, day), (batch, added) in changed.items()]
+    engine.values("changed_files", _ACCEPTED, rows)
+    is_simple = all(added for _, added in changed.values())
+    now = _with_batch(contract, "log_now", "changed_files")
+    then = f" UNION ALL {_with_batch(contract, 'log_then', 'changed_files')} WHERE f.is_added = 0"
+    engine.define("changed_events", now if is_simple else now + then)
+
+
+def _define_log(context: Context, contract: Contract, accepted: Mapping[FileKey, str]) -> None:
+    """`logged_events`: accepted events of late keys; `known_deletes`: accepted deletes of touched keys."""
+    engine, key = context.engine, contract.key
+    engine.values("accepted", _ACCEPTED, [(sha, day, batch, 0) for (_, sha, day), batch in accepted.items()])
+    engine.read("log_all", stage_table(contract))
+    same_key, columns = same(key, "e", "k"), names(key, "e")
+    engine.define(
+        "known_deletes",
+        f"SELECT {columns}, e._sequence AS deleted_at FROM log_all e LEFT SEMI JOIN touched k ON {same_key}"
+        " LEFT SEMI JOIN accepted f ON e._file_sha256 = f.file_sha256 AND e._batch_date = f.batch_date"
+        " LEFT ANTI JOIN changed_files c ON e._file_sha256 = c.file_sha256 AND e._batch_date = c.batch_date"
+        " WHERE e._op = 'delete'",
+    )
+    engine.define(
+        "logged_events",
+        f"SELECT * FROM ({_with_batch(contract, 'log_all', 'accepted')}) e LEFT SEMI JOIN late k ON {same_key}",
+    )
+
+
+def _with_batch(contract: Contract, log: str, files: str) -> str:
+    """Rows of a log with the batch that its file belongs to as `_batch_id`, and `_is_added`."""
+    shown = [
+        "f.batch_id AS _batch_id" if column == "_batch_id" else name(column, "s")
+        for column in stage_table(contract).column_names
+    ]
+    return (
+        f"SELECT {', '.join(shown)}, f.is_added AS _is_added FROM {log} s JOIN {files} f"
+        " ON s._file_sha256 = f.file_sha256 AND s._batch_date = f.batch_date"
+    )
+
+
+def _where(files: Iterable[FileKey]) -> dict[str, list[str]]:
+    listed = list(files)
+    return {
+        "_file_sha256": sorted({sha for _, sha, _ in listed}),
+        "_batch_date": sorted({day.isoformat() for _, _, day in listed}),
+    }
+
+
+def _define_after(context: Context, base: Publication) -> None:
+    """`after_<table>` of every history: what it holds once the changes are published."""
+    for contract in context.contracts:
+        table = history_table(contract)
+        context.engine.define(
+            f"after_{table.name}",
+            history.after(table.column_names, table.key, f"before_{table.name}", f"changes_{table.name}"),
+        )
