@@ -25,6 +25,7 @@ from cartlake.core.records import Profile, Profiler
 from cartlake.errors import DataError, EngineError, ManifestRefused, UsageError
 
 _CHUNK = 1024 * 1024
+_IS_WINDOWS = os.name == "nt"
 _STALE_SECONDS = 24 * 60 * 60
 _FLAGS = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")  # a system has some of them
 _OPEN_FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in _FLAGS)
@@ -237,7 +238,7 @@ def _still_written(name: str) -> DataError:
 def _unopened(error: OSError, name: str) -> DataError:
     if error.errno == errno.ELOOP:
         return _irregular(name)
-    if isinstance(error, PermissionError) and os.name == "nt":
+    if isinstance(error, PermissionError) and _IS_WINDOWS:
         return _still_written(name)
     code = "file_missing" if isinstance(error, FileNotFoundError) else "file_not_readable"
     return DataError(code, f"the file cannot be read: {error.strerror}", file=name, hint="May cartlake read it?")
@@ -291,7 +292,7 @@ def _flush(written: BufferedIOBase) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name != "nt":
+    if not _IS_WINDOWS:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cartlake import landing
 from cartlake.core import dag
-from cartlake.core.batch import Batch, BatchStatus, Plan, Policy, plan, quiet_batches, unannounced
+from cartlake.core.batch import Batch, BatchStatus, Policy, plan, quiet_batches, unannounced
 from cartlake.core.contract import Contract
 from cartlake.core.manifest import ExpectedFile, Manifest, render_manifest
 from cartlake.core.names import by_date, new_trigger_id
@@ -116,22 +116,12 @@ def survey(context: Context) -> tuple[str, ...]:
     policy = Policy(settings.landing.wait_for_files, settings.landing.on_missing)
     decided = plan(seen, known, policy, ledger.now())
     ledger.record_batches(decided.batches)
-    _tidy(context, decided)
+    landing.tidy(settings.landing_folder, settings.archive_folder, settings.landing.manifests, decided)
     if settings.landing.trigger == "quiet":
         patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
         still = timedelta(seconds=settings.landing.quiet_seconds)
         ledger.record_batches(quiet_batches(seen, known.after(decided.batches), patterns, still, ledger.now()))
     return (*seen.notices, *decided.notices)
-
-
-def _tidy(context: Context, decided: Plan) -> None:
-    settings = context.settings
-    manifests = settings.landing_folder / settings.landing.manifests
-    for landed in decided.tidy_manifests:
-        landing.archive_manifest(landed, manifests, settings.archive_folder)
-    hashes = landing.hash_landed(settings.landing_folder, decided.tidy_files, {})
-    for file, sha256 in hashes.items():
-        landing.remove_landed(settings.landing_folder / file.folder / file.name, sha256)
 
 
 # runs

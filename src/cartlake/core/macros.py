@@ -102,22 +102,46 @@ def zone_name(text: str) -> str:
 
 
 def _ratio(values: Sequence[str], target: Target) -> str:
-    """Whole numbers throughout: (2a·10^scale ± b) / 2b, cut off, is a/b rounded half away from zero."""
+    """Exact: with whole numbers, (2a·10^scale ± b) / 2b cut off is a/b rounded half away from zero."""
     scale = natural(values[2], 0, RATIO_DIGITS)
-    whole = "HUGEINT" if target == "duckdb" else "DECIMAL(38, 0)"
+    unit = f"CAST('{10**-scale:.{scale}f}' AS DECIMAL({scale + 1}, {scale}))"
+    quotient = _quotient_duckdb(scale) if target == "duckdb" else _quotient_spark(scale)
+    return f"CAST(CAST({quotient} AS DECIMAL({36 - scale}, 0)) * {unit} AS DECIMAL(38, {scale}))"
+
+
+def _quotient_spark(scale: int) -> str:
+    """The dividend less its remainder divides without rounding."""
+    top, bottom = (f"CAST({_wide(arg)} * {10**RATIO_DIGITS} AS DECIMAL(38, 0))" for arg in ("_1", "_2"))
+    dividend = _dividend(top, f"CAST({2 * 10**scale} AS DECIMAL(38, 0))", bottom)
+    divisor = f"nullif({bottom} * 2, 0)"
+    return f"(({dividend} - {dividend} % {divisor}) / {divisor})"
+
+
+def _quotient_duckdb(scale: int) -> str:
+    """128-bit division takes a microsecond there. So a quotient that a DOUBLE can hold is guessed in DOUBLE, where it
+    is wrong by at most one, and put right by its exact remainder; only a greater one is divided."""
     top, bottom = (
-        f"CAST(CAST({arg} AS DECIMAL({DECIMAL_DIGITS}, {RATIO_DIGITS})) * {10**RATIO_DIGITS} AS {whole})"
+        f"(CAST(trunc({_wide(arg)}) AS HUGEINT) * {10**RATIO_DIGITS} "
+        f"+ CAST(({_wide(arg)} - trunc({_wide(arg)})) * {10**RATIO_DIGITS} AS HUGEINT))"
         for arg in ("_1", "_2")
     )
-    factor = f"{2 * 10**scale}" if target == "duckdb" else f"CAST({2 * 10**scale} AS DECIMAL(38, 0))"
-    numerator = f"({top} * {factor} + CASE WHEN (_1 < 0) = (_2 < 0) THEN {bottom} ELSE -{bottom} END)"
-    denominator = f"nullif({bottom} * 2, 0)"
-    if target == "duckdb":
-        quotient = f"({numerator} // {denominator})"
-    else:
-        quotient = f"(({numerator} - {numerator} % {denominator}) / {denominator})"
-    unit = f"CAST('{10**-scale:.{scale}f}' AS DECIMAL({scale + 1}, {scale}))"
-    return f"CAST(CAST({quotient} AS DECIMAL({36 - scale}, 0)) * {unit} AS DECIMAL(38, {scale}))"
+    divided = f"({_dividend(top, str(2 * 10**scale), bottom)} // nullif({bottom} * 2, 0))"
+    guess = f"CAST(round(CAST(_1 AS DOUBLE) * {10**scale} / CAST(_2 AS DOUBLE)) AS BIGINT)"
+    rest = f"({_wide('_1')} * {10**scale} - {_wide('_2')} * {guess})"
+    return (
+        f"CASE WHEN abs(CAST(_1 AS DOUBLE)) * {10**scale} >= abs(CAST(_2 AS DOUBLE)) * {2**49} THEN {divided} "
+        f"ELSE {guess} + CASE WHEN abs({rest}) * 2 > abs({_wide('_2')}) "
+        f"OR (abs({rest}) * 2 = abs({_wide('_2')}) AND ({rest} < 0) = (_1 < 0)) "
+        f"THEN CASE WHEN ({rest} < 0) = (_2 < 0) THEN 1 ELSE -1 END ELSE 0 END END"
+    )
+
+
+def _wide(argument: str) -> str:
+    return f"CAST({argument} AS DECIMAL({DECIMAL_DIGITS}, {RATIO_DIGITS}))"
+
+
+def _dividend(top: str, factor: str, bottom: str) -> str:
+    return f"({top} * {factor} + CASE WHEN (_1 < 0) = (_2 < 0) THEN {bottom} ELSE -{bottom} END)"
 
 
 def _parse_decimal(values: Sequence[str], target: Target) -> str:
@@ -201,10 +225,12 @@ def _by_pattern(pattern: str, target: Target) -> tuple[str, str]:
 
 def _parse_timestamp(values: Sequence[str], target: Target) -> str:
     zone, patterns = zone_name(values[1]), values[2:]
-    local, zoned = "TRY_CAST(_1 AS TIMESTAMP)", "TRY_CAST(_1 AS TIMESTAMPTZ)"
+    local = "TRY_CAST(_1 AS TIMESTAMP)"
+    with_seconds = "regexp_replace(_1, '^(.{16})([Z+-])', '$1:00$2')"  # Spark wants them before an offset
+    zoned = "TRY_CAST(_1 AS TIMESTAMPTZ)" if target == "duckdb" else f"TRY_CAST({with_seconds} AS TIMESTAMP)"
     branches = [
         (full_match(f"{DATE}(?:[ T]{CLOCK})?", target), _instant(local, zone, target)),
-        (full_match(f"{DATE}[ T]{CLOCK}{OFFSET}", target), zoned if target == "duckdb" else local),
+        (full_match(f"{DATE}[ T]{CLOCK}{OFFSET}", target), zoned),
     ]
     for guard, parsed in (_by_pattern(pattern, target) for pattern in patterns):
         branches.append((guard, _instant(parsed, zone, target)))

@@ -316,9 +316,18 @@ def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Item]:
     yield from splitter.items([], at_end=True)
 
 
+class _Window(NamedTuple):
+    """Successive lines of a file; `texts` has None for a line that has no text, `offsets` one element more."""
+
+    lines: list[Line]
+    texts: list[str | None]
+    offsets: list[int]
+    at_end: bool
+
+
 class _Splitter:
-    """Splits block after block. csv.reader reads lines that are one record each, fast and lenient; the first line
-    where it sees anything else is read with care, then it goes on behind that."""
+    """Splits block after block. csv.reader reads the lines that are one record each, fast and leniently; the first
+    line where it may have seen anything else is read with care, then it takes over again."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -329,20 +338,19 @@ class _Splitter:
     def items(self, block: list[Line], at_end: bool) -> Iterator[Item]:
         lines = self._held + block
         offsets = list(accumulate(map(len, lines), initial=self._start))
-        texts = self._texts(lines)
+        window = _Window(lines, self._texts(lines), offsets, at_end)
         at, span = 0, 1
         while span:
-            rows = self._plain_rows(texts[at:]) if self._header is not None else []
-            yield from self._records(rows, lines[at:], offsets[at:])
+            rows = self._plain_rows(window.texts[at:]) if self._header is not None else []
+            yield from self._records(rows, window, at)
             at += len(rows)
-            span, found = self._next(lines, texts, at, at_end)
+            span, found = self._next(window, at)
             if span:
                 yield self._item(found, lines[at : at + span], offsets[at], offsets[at + span])
             at += span
         self._held, self._start = lines[at:], offsets[at]
 
     def _texts(self, lines: list[Line]) -> list[str | None]:
-        """The text of each line, None where it has none (`_unreadable` says why)."""
         encoding, limit = self._dialect.encoding, self._dialect.max_line
         plain = [line for line in lines if isinstance(line, bytes) and len(line) <= limit]
         texts: list[str | None] = []
@@ -355,6 +363,7 @@ class _Splitter:
         return texts
 
     def _unreadable(self, line: Line) -> str:
+        """Why a line has no text, "" if it has."""
         if isinstance(line, LongLine) or len(line) > self._dialect.max_line:
             return "line_too_long"
         try:
@@ -363,51 +372,64 @@ class _Splitter:
             return "undecodable"
 
     def _plain_rows(self, texts: list[str | None]) -> list[list[str]]:
-        """The cells of the leading lines that are one record each. Stops at once where that is in doubt: what
-        csv.reader reads behind such a line is read again."""
+        """The cells of the leading lines that are one record each; reads on no further where that is in doubt."""
         delimiter, width = self._dialect.delimiter, self._dialect.width
-        reader = csv.reader(cast(list[str], texts), delimiter=delimiter, strict=True)
+        given = cast(list[str], texts)  # csv.reader stops at a None with a csv.Error
+        reader = csv.reader(given, delimiter=delimiter, strict=True)
         rows: list[list[str]] = []
-        with suppress(csv.Error):  # also for a None among the texts, and for cells over csv.field_size_limit
-            for number, (text, row) in enumerate(zip(cast(list[str], texts), reader, strict=False), 1):
+        with suppress(csv.Error):  # also for a cell over csv.field_size_limit
+            for number, (text, row) in enumerate(zip(given, reader, strict=False), 1):
                 if len(row) != width or reader.line_num != number:
                     break
-                if '"' in text and '"' in "".join(row) and isinstance(_cells(text, delimiter), str):
+                if '"' in text and '"' in "".join(row) and _trouble(text, delimiter):
                     break
                 rows.append(row)
         return rows
 
-    def _next(self, lines: list[Line], texts: list[str | None], at: int, at_end: bool) -> tuple[int, Cells | str]:
-        """How many lines the next item takes and its cells, or 1 and the reason why that line is no record, or 0
+    def _next(self, window: _Window, at: int) -> tuple[int, Cells | str]:
+        """How many lines the next item takes and its cells; or 1 and the reason why that line is no record; or 0
         when only lines that are not here yet can tell."""
-        if at == len(lines):
+        if at == len(window.lines):
             return 0, ()
-        text = texts[at]
+        text = window.texts[at]
         if text is None:
-            return 1, self._unreadable(lines[at])
-        found = _cells(text, self._dialect.delimiter)
-        if found != "unclosed_quote":
-            return 1, self._of_width(found)
-        size = len(lines[at])
-        for last in range(at + 1, min(at + MAX_SPAN, len(lines))):
-            text = texts[last]
-            size += len(lines[last])
-            if text is None or size > self._dialect.max_line:
-                return 1, found
+            return 1, self._unreadable(window.lines[at])
+        found = self._cells(text)
+        return self._spanning(window, at) if found == "unclosed_quote" else (1, found)
+
+    def _spanning(self, window: _Window, at: int) -> tuple[int, Cells | str]:
+        """`_next` for a line that ends inside quotes: only a line with an odd number of quotes can close them."""
+        for last in range(at + 1, len(window.lines)):
+            text = window.texts[last]
+            size = window.offsets[last + 1] - window.offsets[at]
+            if text is None or size > self._dialect.max_line or last - at >= MAX_SPAN:
+                return 1, "unclosed_quote"
             if text.count('"') % 2:
-                whole = self._of_width(_cells("".join(cast(list[str], texts[at : last + 1])), self._dialect.delimiter))
-                return (1, found if whole == "stray_quote" else whole) if isinstance(whole, str) else (last + 1 - at, whole)
-        return (1, found) if at_end or len(lines) >= at + MAX_SPAN else (0, ())
+                found = self._cells("".join(cast(list[str], window.texts[at : last + 1])))
+                if isinstance(found, str):
+                    return 1, "unclosed_quote" if found == "stray_quote" else found
+                return last + 1 - at, found
+        return (1, "unclosed_quote") if window.at_end else (0, ())
 
-    def _of_width(self, found: Cells | str) -> Cells | str:
-        if isinstance(found, str) or not found or self._header is None or len(found) == self._dialect.width:
-            return found
-        return "too_few_cells" if len(found) < self._dialect.width else "too_many_cells"
+    def _cells(self, text: str) -> Cells | str:
+        """The cells of one record, () of a blank line, or the reason why it is none."""
+        delimiter, width = self._dialect.delimiter, self._dialect.width
+        text = text.rstrip("\r\n")
+        if not text:
+            return ()
+        if reason := _trouble(text, delimiter):
+            return reason
+        cells = tuple(_value(cell) for cell in _grammar(delimiter)[1].findall(delimiter + text))
+        if self._header is None or len(cells) == width:
+            return cells
+        return "too_few_cells" if len(cells) < width else "too_many_cells"
 
-    def _records(self, rows: list[list[str]], lines: list[Line], offsets: list[int]) -> Iterable[Item]:
+    def _records(self, rows: list[list[str]], window: _Window, at: int) -> Iterable[Item]:
+        """The items of lines that are one record each."""
+        offsets = window.offsets[at : at + len(rows) + 1]
         cells = [tuple([cell or None for cell in row]) if "" in row else tuple(row) for row in rows]
         if self._header in cells:
-            places = zip(cells, lines, offsets, offsets[1:], strict=False)
+            places = zip(cells, window.lines[at:], offsets, offsets[1:], strict=False)
             return [self._item(found, [line], start, end) for found, line, start, end in places]
         ordinals, numbers = count(self._ordinal + 1), count(self._line)
         self._ordinal += len(rows)
@@ -425,7 +447,8 @@ class _Splitter:
         self._ordinal += 1
         reason = "repeated_header" if found == self._header else found
         if isinstance(reason, str):
-            return Bad(self._ordinal, number, start, end, _raw(lines, self._dialect.encoding, self._dialect.max_line), reason)
+            raw = _raw(lines, self._dialect.encoding, self._dialect.max_line)
+            return Bad(self._ordinal, number, start, end, raw, reason)
         return Record(self._ordinal, number, start, end, reason)
 
 
@@ -436,22 +459,18 @@ _RECORD = partial(tuple.__new__, Record)  # half the time of Record(...)
 def _grammar(delimiter: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Patterns of a record and of a cell, each cell with a delimiter before it."""
     mark = re.escape(delimiter)
-    cell = rf'{mark}({_QUOTED}|[^"\r\n{mark}]*+)'
-    return re.compile(rf"(?:{cell}(?={mark}|\Z))*+"), re.compile(cell)
+    cell = rf'{mark}({_QUOTED}|[^"{mark}]*+)'
+    return re.compile(rf"(?:{cell}(?={mark}|[\r\n]*\Z))*+"), re.compile(cell)
 
 
-def _cells(text: str, delimiter: str) -> Cells | str:
-    """The cells of one record, () of a blank line, or unclosed_quote or stray_quote."""
-    text = text.rstrip("\r\n")
-    if not text:
-        return ()
-    record, cell = _grammar(delimiter)
+def _trouble(text: str, delimiter: str) -> str:
+    """Why the text of one or more lines is no record (unclosed_quote, stray_quote), "" if it is one."""
     text = delimiter + text
-    found = record.match(text)
+    found = _grammar(delimiter)[0].match(text)
     end = found.end() if found else 0
-    if end == len(text):
-        return tuple(_value(cell) for cell in cell.findall(text))
-    unclosed = text.startswith('"', end + 1) and not re.compile(_QUOTED).match(text, end + 1)
+    if not text[end : end + 3].strip("\r\n"):
+        return ""
+    unclosed = text.startswith('"', end + 1) and not re.match(_QUOTED, text[end + 1 :])
     return "unclosed_quote" if unclosed else "stray_quote"
 
 

@@ -26,13 +26,13 @@ DELETES = ("delete", "d")
 
 @dataclass(frozen=True)
 class StageQueries:
-    """Three queries; each result is a relation named like its field before the next ones are run.
+    """Three queries; each result is a relation named like its field before the next one is run.
 
     `repeats` (over `records`): `_record` of the records that equal an earlier one in every cell.
-    `typed` (over `records`): `_record`, `_line`, the contract's columns, `_sequence`, `_op`, `_rescued`, and for every
-    check on the text of a cell (missing, unreadable) a boolean column `_<code>`.
-    `judged` (over `typed`, `repeats`): every record that is no repeat: `_record`, `_line`, the columns of the log and
-    `_errors`: all codes broken, comma-separated in the order of `checks`; NULL for a sound record.
+    `typed` (over `records`): `_record`, `_line`, the contract's columns, `_sequence`, `_op`, `_row_hash`, `_warnings`,
+    `_rescued`, and `_errors` but for `sequence_ahead`.
+    `judged` (over `typed`, `repeats`): every record that is no repeat: `_record`, `_line`, the columns of the log, and
+    `_errors`: the codes of all error rules it breaks, comma-separated in the order of `checks`; NULL if it is sound.
     """
 
     repeats: str
@@ -42,8 +42,8 @@ class StageQueries:
 
 @dataclass(frozen=True)
 class Check:
-    """One row rule as it is run: `broken` is a condition over `typed` that is never NULL. A check that is
-    `essential` (key, sequence, operation) also judges deletes, and is an error under `observe`."""
+    """One row rule as it is run: `broken` is a condition that is never NULL. A check that is `essential` (key,
+    sequence, operation) also judges deletes, and stays an error under `observe`."""
 
     code: str
     criticality: Criticality
@@ -55,48 +55,49 @@ class Check:
 def stage_queries(contract: Contract, present: Sequence[str], rescued: Sequence[str]) -> StageQueries:
     """The queries for a file with the columns `present` (`_op` may be one) and the unknown columns `rescued`.
 
-    Parameters of `judged`: batch_id, batch_date, revision, file_sha256, source_file, source_system, ingested_at.
-    Of `typed`: batch_sequence, only if the contract names no sequence.
+    Parameters of `judged`: batch_id, batch_date, revision, file_sha256, source_file, source_system, ingested_at; of
+    `typed`: none, but batch_sequence where the contract names no sequence. So one text serves many files.
     """
     return StageQueries(_repeats(present, rescued), _typed(contract, present), _judged(contract))
 
 
 def checks(contract: Contract) -> tuple[Check, ...]:
     """Every row rule of the contract, in the order in which codes are listed: essential ones first."""
-    every = (*_op_checks(), *_cell_checks(contract), *_sequence_checks(contract), *_declared(contract))
+    every = (_sequence_ahead(contract), *_typed_checks(contract))
     return tuple(sorted(every, key=lambda check: not check.essential))
 
 
-def _op_checks() -> tuple[Check, ...]:
-    return (Check(OP_UNKNOWN, "error", "_op IS NULL", True, "The operation is an upsert or a delete"),)
-
-
-def _cell_checks(contract: Contract) -> Iterator[Check]:
-    for field in contract.fields:
-        essential = field.name in (*contract.key, *contract.sequence, *contract.sequence_then)
-        criticality: Criticality = "error" if essential or not contract.observe else "warn"
-        if field.required:
-            code = missing_code(field)
-            yield Check(code, criticality, f"`_{code}`", essential, f"`{field.name}` has a value")
-        if code := cast_code(field) or "":
-            yield Check(code, "error", f"`_{code}`", essential, f"`{field.name}` can be read as {field.type}")
-
-
-def _sequence_checks(contract: Contract) -> Iterator[Check]:
+def _sequence_ahead(contract: Contract) -> Check:
     days = contract.sequence_ahead_days
-    limit = f"add_days_ts(date_start(:batch_date), {days + 1})"
+    broken = f"coalesce(_sequence >= add_days_ts(date_start(:batch_date), {days + 1}), false)"
+    said = f"The record is at most {days} days later than the date of its batch"
+    return Check(SEQUENCE_AHEAD, "error", broken, True, said)
+
+
+def _typed_checks(contract: Contract) -> Iterator[Check]:
+    """Those that need nothing but the record."""
+    yield Check(OP_UNKNOWN, "error", "_op IS NULL", True, "The operation is an upsert or a delete")
+    for field in contract.fields:
+        yield from _cell_checks(field, contract)
     if contract.sequence:
-        said = f"One of {', '.join(contract.sequence)} has a value"
-        yield Check(SEQUENCE_MISSING, "error", f"`_{SEQUENCE_MISSING}`", True, said)
-    said = f"The record is not more than {days} days later than its batch"
-    yield Check(SEQUENCE_AHEAD, "error", f"coalesce(_sequence >= {limit}, false)", True, said)
-
-
-def _declared(contract: Contract) -> Iterator[Check]:
+        broken = " AND ".join(f"{_text_name(name)} IS NULL" for name in contract.sequence)
+        said = f"{' or '.join(f'`{name}`' for name in contract.sequence)} has a value"
+        yield Check(SEQUENCE_MISSING, "error", broken, True, said)
     for rule in contract.rules:
         criticality: Criticality = "warn" if contract.observe else rule.criticality
-        broken = f"NOT {condition(rule, contract.timezone)}"
-        yield Check(rule.code, criticality, broken, False, rule.description)
+        yield Check(rule.code, criticality, f"NOT {condition(rule, contract.timezone)}", False, rule.description)
+
+
+def _cell_checks(field: Field, contract: Contract) -> Iterator[Check]:
+    essential = field.name in (*contract.key, *contract.sequence, *contract.sequence_then)
+    criticality: Criticality = "error" if essential or not contract.observe else "warn"
+    unreadable = cast_code(field)
+    if field.required:
+        absent = f"{_text_name(field.name) if unreadable else f'`{field.name}`'} IS NULL"
+        yield Check(missing_code(field), criticality, absent, essential, f"`{field.name}` has a value")
+    if unreadable:
+        broken = f"{_text_name(field.name)} IS NOT NULL AND `{field.name}` IS NULL"
+        yield Check(unreadable, "error", broken, essential, f"`{field.name}` can be read as {field.type}")
 
 
 def _repeats(present: Sequence[str], rescued: Sequence[str]) -> str:
@@ -115,10 +116,11 @@ SELECT _record FROM numbered WHERE _nth > 1"""
 
 
 def _typed(contract: Contract, present: Sequence[str]) -> str:
-    texts = [f"{_text(field, present)} AS `_text_{field.name}`" for field in contract.fields]
+    texts = [f"{_text(field, present)} AS {_text_name(field.name)}" for field in contract.fields]
     values = [f"{_value(field, contract)} AS `{field.name}`" for field in contract.fields]
-    names = [f"`{field.name}`" for field in contract.fields]
-    flags = [flag for field in contract.fields for flag in _flags(field)]
+    spelt = [f"text(`{field.name}`) AS {_spelt_name(field)}" for field in contract.fields if field.type != "string"]
+    judged = sorted(_typed_checks(contract), key=lambda check: not check.essential)
+    flags = [f"{check.broken} AS `_is_{check.code}`" for check in judged]
     op = "lower(nullif(trim(_op), ''))" if "_op" in present else "'upsert'"
     return f"""
 WITH texts AS (
@@ -128,16 +130,39 @@ WITH texts AS (
 readings AS (
   SELECT *, {_listed(values)}
   FROM texts
-)
-SELECT _record, _line, {_listed(names)},
-  {_sequence(contract)},
+),
+events AS (
+  SELECT *, {_sequence(contract)} AS _sequence,
   CASE WHEN coalesce(_text_op, 'upsert') IN {UPSERTS} THEN 'upsert' WHEN _text_op IN {DELETES} THEN 'delete' END AS _op,
-  _rescued, {_listed(flags)}
-FROM readings"""
+  {_listed(spelt)}
+  FROM readings
+),
+flagged AS (
+  SELECT *, {_listed(flags)}
+  FROM events
+)
+SELECT _record, _line, {_names(contract)}, _sequence, _op,
+  sha2(concat_ws(',', {_listed([_prefixed(field) for field in contract.fields])}), 256) AS _row_hash,
+  {_codes(judged, "warn")} AS _warnings,
+  _rescued,
+  {_codes(judged, "error")} AS _errors
+FROM flagged"""
 
 
 def _listed(expressions: Sequence[str]) -> str:
     return ",\n  ".join(expressions)
+
+
+def _names(contract: Contract) -> str:
+    return ", ".join(f"`{field.name}`" for field in contract.fields)
+
+
+def _text_name(name: str) -> str:
+    return f"`_text_{name}`"
+
+
+def _spelt_name(field: Field) -> str:
+    return f"`{field.name}`" if field.type == "string" else f"`_spelt_{field.name}`"
 
 
 def _text(field: Field, present: Sequence[str]) -> str:
@@ -147,7 +172,7 @@ def _text(field: Field, present: Sequence[str]) -> str:
 
 
 def _value(field: Field, contract: Contract) -> str:
-    text, formats = f"`_text_{field.name}`", "".join(f", {quoted(each)}" for each in field.formats)
+    text, formats = _text_name(field.name), "".join(f", {quoted(each)}" for each in field.formats)
     match field.type.partition("("):
         case "decimal", _, size:
             return f"parse_decimal({text}, {size[:-1]}, {quoted(contract.decimal_mark)})"
@@ -162,61 +187,39 @@ def _value(field: Field, contract: Contract) -> str:
     return text if field.canonical == "none" else f"nullif({field.canonical}({text}), '')"
 
 
-def _flags(field: Field) -> Iterator[str]:
-    code, text = cast_code(field), f"`_text_{field.name}`"
-    if field.required:
-        yield f"{text if code else f'`{field.name}`'} IS NULL AS `_{missing_code(field)}`"
-    if code:
-        yield f"{text} IS NOT NULL AND `{field.name}` IS NULL AS `_{code}`"
-
-
 def _sequence(contract: Contract) -> str:
     if not contract.sequence:
-        return ":batch_sequence AS _sequence"
-    first = ", ".join(f"`{name}`" for name in contract.sequence)
-    missing = " AND ".join(f"`_text_{name}` IS NULL" for name in contract.sequence)
-    return f"coalesce({first}) AS _sequence, {missing} AS `_{SEQUENCE_MISSING}`"
+        return ":batch_sequence"
+    return f"coalesce({', '.join(f'`{name}`' for name in contract.sequence)})"
 
 
-def _judged(contract: Contract) -> str:
-    names = _listed([f"`{field.name}`" for field in contract.fields])
-    return f"""
-WITH kept AS (SELECT typed.* FROM typed LEFT ANTI JOIN repeats ON typed._record = repeats._record)
-SELECT _record, _line, {names},
-  :batch_id AS _batch_id, :batch_date AS _batch_date, :revision AS _revision, :file_sha256 AS _file_sha256,
-  :source_file AS _source_file, coalesce(:source_system, CAST(NULL AS string)) AS _source_system,
-  _sequence, _op,
-  {row_hash(contract)} AS _row_hash,
-  {_codes(contract, "warn")} AS _warnings,
-  _rescued, :ingested_at AS _ingested_at,
-  {_codes(contract, "error")} AS _errors
-FROM kept"""
+def _prefixed(field: Field) -> str:
+    """`<code points>:<canonical text>`, `-` for NULL: no two rows of values give the same joined text."""
+    text = _spelt_name(field)
+    return f"CASE WHEN {text} IS NULL THEN '-' ELSE concat_ws(':', text(length({text})), {text}) END"
 
 
-def row_hash(contract: Contract) -> str:
-    """SHA-256 of the canonical values of all columns, in contract order: each as `<code points>:<text>`, NULL as `-`,
-    joined by commas; a function of the values alone on every engine."""
-    return f"sha2(concat_ws(',', {_listed([_hashed(field.name) for field in contract.fields])}), 256)"
-
-
-def _hashed(name: str) -> str:
-    text = f"text(`{name}`)"
-    return f"CASE WHEN `{name}` IS NULL THEN '-' ELSE concat_ws(':', text(length({text})), {text}) END"
-
-
-def _codes(contract: Contract, criticality: Criticality) -> str:
+def _codes(judged: Sequence[Check], criticality: Criticality) -> str:
     """Two steps, so that a sound record, as nearly all are, costs one condition and no text."""
-    of_kind = [check for check in checks(contract) if check.criticality == criticality]
-    always = [check for check in of_kind if check.essential]
-    of_upserts = [check for check in of_kind if not check.essential]
-    applied = [(always, ""), (of_upserts, "coalesce(_op, 'upsert') = 'upsert' AND ")]
-    parts = [f"CASE WHEN {only}({_any(group)}) THEN {_joined(group)} END" for group, only in applied if group]
+    of_kind = [check for check in judged if check.criticality == criticality]
+    always = [f"`_is_{check.code}`" for check in of_kind if check.essential]
+    of_upserts = [f"`_is_{check.code}`" for check in of_kind if not check.essential]
+    parts = [_joined(always, "")] if always else []
+    parts += [_joined(of_upserts, "coalesce(_op, 'upsert') = 'upsert' AND ")] if of_upserts else []
     return f"nullif(concat_ws(',', {_listed(parts)}), '')" if parts else "CAST(NULL AS string)"
 
 
-def _any(group: Sequence[Check]) -> str:
-    return " OR ".join(check.broken for check in group)
+def _joined(flags: Sequence[str], only: str) -> str:
+    named = [f"CASE WHEN {flag} THEN {quoted(flag[5:-1])} END" for flag in flags]
+    return f"CASE WHEN {only}({' OR '.join(flags)}) THEN concat_ws(',', {_listed(named)}) END"
 
 
-def _joined(group: Sequence[Check]) -> str:
-    return f"concat_ws(',', {_listed([f'CASE WHEN {check.broken} THEN {quoted(check.code)} END' for check in group])})"
+def _judged(contract: Contract) -> str:
+    ahead = _sequence_ahead(contract)
+    return f"""
+SELECT typed._record, typed._line, {_names(contract)},
+  :batch_id AS _batch_id, :batch_date AS _batch_date, :revision AS _revision, :file_sha256 AS _file_sha256,
+  :source_file AS _source_file, coalesce(:source_system, CAST(NULL AS string)) AS _source_system,
+  _sequence, _op, _row_hash, _warnings, _rescued, :ingested_at AS _ingested_at,
+  CASE WHEN {ahead.broken} THEN concat_ws(',', {quoted(ahead.code)}, _errors) ELSE _errors END AS _errors
+FROM typed LEFT ANTI JOIN repeats ON typed._record = repeats._record"""

@@ -117,7 +117,7 @@ class Shelves:
         """Stock after the day's orders, departures, returns, restocks, audits and closed positions."""
         draw = stream(self._seed, "stock", day)
         today, updated = self._calendar[day], self._calendar.at(day, CLOSE)
-        audited = self._calendar.rhythm(day) / 500
+        audited = (self._calendar.rhythm(day) - 15) / 250
         rows: Rows = ([], [])
         moved = self._consolidate(day, updated, rows)
         for product in self._products:
@@ -139,6 +139,8 @@ class Shelves:
         closing = self._closed_on.pop(day, [])
         for product, position in closing:
             product.positions[0].stock += position.stock
+            position.stock = 0
             product.positions.remove(position)
+            rows[1].append(position.row(self._calendar.at(day, CLOSE - 1)))
             rows[1].append(position.deletion(updated))
         return {product.positions[0].id for product, _ in closing}

@@ -18,5 +18,5 @@ def look(context: Context) -> tuple[Landing, Known]:
     for file in context.ledger.batch_files():
         claimed.setdefault(file.batch_id, {})[file.file_name] = file.file_sha256
     known = Known(context.ledger.batches(), claimed, context.ledger.manifests_seen())
-    hashes = landing.hash_landed(settings.landing_folder, files_to_hash(seen, known), {})
+    hashes = landing.hashes(settings.landing_folder, files_to_hash(seen, known))
     return seen, replace(known, hashes=hashes)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from cartlake.core import history
 from cartlake.core.contract import Contract
-from cartlake.core.sqltext import name, names, same
+from cartlake.core.sqltext import name, names, same, semi_join
 from cartlake.core.table import BIGINT, DATE, STRING, Column, Table
 from cartlake.core.tables import history_table, prepared_table, stage_table
 from cartlake.ledger import BatchFile, Preparation, Publication
@@ -74,6 +74,9 @@ def _history_changes(context: Context, contract: Contract, acceptance: Acceptanc
     accepted = accepted_files(files, acceptance.after)
     _define_log(context, contract, accepted)
     has_late = engine.materialise("late", history.late_keys(contract)) > 0
+    if has_late:
+        logged = f"({_with_batch(contract, 'log_all', 'accepted')})"
+        engine.define("logged_events", semi_join(logged, "late", contract.key))
     engine.define("events", history.events(contract, has_late))
     engine.define("computed", history.versions(contract))
     engine.define("stored", history.stored_versions(contract, has_late))
@@ -113,7 +116,7 @@ def _define_changed_events(
 
 
 def _define_log(context: Context, contract: Contract, accepted: Mapping[FileKey, str]) -> None:
-    """`logged_events`: accepted events of late keys; `known_deletes`: accepted deletes of touched keys."""
+    """`log_all` and `accepted`, its files that count; `known_deletes`: the deletes of touched keys accepted before."""
     engine, key = context.engine, contract.key
     engine.values("accepted", _ACCEPTED, [(sha, day, batch, 0) for (_, sha, day), batch in accepted.items()])
     engine.read("log_all", stage_table(contract))
@@ -124,10 +127,6 @@ def _define_log(context: Context, contract: Contract, accepted: Mapping[FileKey,
         " LEFT SEMI JOIN accepted f ON e._file_sha256 = f.file_sha256 AND e._batch_date = f.batch_date"
         " LEFT ANTI JOIN changed_files c ON e._file_sha256 = c.file_sha256 AND e._batch_date = c.batch_date"
         " WHERE e._op = 'delete'",
-    )
-    engine.define(
-        "logged_events",
-        f"SELECT * FROM ({_with_batch(contract, 'log_all', 'accepted')}) e LEFT SEMI JOIN late k ON {same_key}",
     )
 
 

@@ -14,7 +14,7 @@ from cartlake.core.contract import Contract
 from cartlake.core.header import check_encoding, find_layout
 from cartlake.core.manifest import ExpectedFile, differs
 from cartlake.core.names import LandedFile, archive_path
-from cartlake.core.records import Profile, raw_lines
+from cartlake.core.records import Profile, physical_lines, raw_lines
 from cartlake.core.sqltext import names
 from cartlake.core.staging import stage_queries
 from cartlake.core.table import BIGINT, STRING, Column
@@ -73,14 +73,14 @@ def _from_landing(
     landed: LandedFile,
     known: Mapping[str, BatchFile],
 ) -> BatchFile:
-    source = context.settings.landing_folder / landed.folder / landed.name
+    source = landing.landed_path(context.settings.landing_folder, landed)
     archive = context.settings.archive_folder
     claimed = landing.claim(
         source, archive, lambda sha256: archive_path(contract.folder, _day(batch), expected.name, sha256)
     )
     file = known.get(expected.name)
     if file is None or file.file_sha256 != claimed.sha256 or file.status == "rejected":
-        file = _deliver(context, contract, batch, expected, archive / claimed.path, claimed.profile)
+        file = _deliver(context, contract, batch, expected, claimed.path, claimed.profile)
     landing.remove_landed(source, claimed.sha256)
     return file
 
@@ -218,7 +218,10 @@ def _parameters(context: Context, delivery: _Delivery) -> dict[str, object]:
 def _quarantine_records(context: Context, delivery: _Delivery) -> int:
     """All records that are neither staged nor repeats stand in the quarantine with their text; how many they are."""
     engine = context.engine
-    bad = engine.rows("SELECT _record, _line, _start, _end FROM judged WHERE _errors IS NOT NULL")
+    bad = engine.rows(
+        "SELECT r._record, r._line, r._start, r._end FROM records r JOIN judged j ON r._record = j._record"
+        " WHERE j._errors IS NOT NULL"
+    )
     engine.values("raws", _RAW, _raw_texts(delivery.path, bad))
     quarantined = engine.materialise(
         "unfit",
@@ -252,7 +255,7 @@ def _raw_texts(path: Path, bad: Sequence[dict[str, object]]) -> list[tuple[objec
         return []
     with path.open("rb") as file:
         if bad[0]["_start"] is None:
-            found = raw_lines(file, {int(str(row["_line"])) for row in bad})
+            found = raw_lines(physical_lines(file), {int(str(row["_line"])) for row in bad})
             return [(row["_record"], *found[int(str(row["_line"]))]) for row in bad]
         return [(row["_record"], row["_start"], row["_end"], _range(file, row)) for row in bad]
 

@@ -8,19 +8,20 @@ from collections.abc import Iterator
 import duckdb
 from arro3.core import Array, DataType, Table
 
+from cartlake.core.clean import is_plainly_quoted
 from cartlake.core.header import Layout
 from cartlake.core.records import Bad, Dialect, Record, physical_lines, split
 from cartlake.engines.base import RecordCount, RecordSource
 from cartlake.engines.embedded.duck import literal, quote
 
-_CHUNK = 50_000
+_CHUNK, _BLOCK = 50_000, 1 << 20
 _UNREADABLE = "_record BIGINT, _line BIGINT, _start BIGINT, _end BIGINT, _raw VARCHAR, _reason VARCHAR"
 
 
 def records(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> RecordCount:
     """The relations `name` and `<name>_unreadable` of `Engine.records`."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name + '_unreadable')} ({_UNREADABLE})").fetchall()
-    fast = _read_clean(connection, name, source) if source.profile.clean else None
+    fast = _read_clean(connection, name, source) if _may_be_clean(source) else None
     count = fast if fast is not None else _split(connection, name, source)
     places = "_start, _end" if fast is None else "CAST(NULL AS BIGINT) AS _start, CAST(NULL AS BIGINT) AS _end"
     numbers = "_record, _line" if fast is None else "rowid + 1 AS _record, rowid + 2 AS _line"
@@ -31,19 +32,31 @@ def records(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSour
     return count
 
 
+def _may_be_clean(source: RecordSource) -> bool:
+    if not source.profile.clean or source.codec != "utf-8":
+        return False
+    if not source.profile.quotes:
+        return True
+    with source.path.open("rb") as file:
+        return is_plainly_quoted(iter(lambda: file.read(_BLOCK), b""), source.layout.delimiter)
+
+
 def _read_clean(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> RecordCount | None:
     """The file as DuckDB reads it, if it reads it at all and finds as many records as the profile."""
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(source.layout.columns)))
     try:
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {quote(name + '_cells')} AS SELECT * FROM read_csv("
-            f"{literal(source.path.as_posix())}, columns = {{{columns}}}, auto_detect = false, header = true,"
-            f" delim = {literal(source.layout.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, nullstr = '')"
+            f"{literal(source.path.as_posix())}, columns = {{{columns}}}, delim = {literal(source.layout.delimiter)},"
+            " auto_detect = false, header = true, quote = '\"', escape = '\"', strict_mode = true, nullstr = '')"
         ).fetchall()
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         return None
-    counted = connection.execute(f"SELECT count(*) FROM {quote(name + '_cells')}").fetchall()[0][0]
-    return RecordCount(counted, 0) if counted == source.profile.records_if_clean else None
+    header = " AND ".join(f"c{i} = {literal(cell)}" for i, cell in enumerate(source.layout.names))
+    counted, headers = connection.execute(
+        f"SELECT count(*), count(*) FILTER (WHERE {header}) FROM {quote(name + '_cells')}"
+    ).fetchall()[0]
+    return RecordCount(counted, 0) if counted == source.profile.records_if_clean and not headers else None
 
 
 def _split(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> RecordCount:
@@ -56,7 +69,7 @@ def _split(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSourc
     dialect = Dialect(delimiter=source.layout.delimiter, encoding=source.codec, width=width)
     read = unreadable = 0
     with source.path.open("rb") as file:
-        items = (item for item in split(physical_lines(file), dialect) if isinstance(item, (Record, Bad)))
+        items = (item for item in split(physical_lines(file, source.codec), dialect) if isinstance(item, (Record, Bad)))
         while chunk := list(itertools.islice(items, _CHUNK)):
             good = [(r.ordinal, r.line, r.start, r.end, *r.cells) for r in chunk if isinstance(r, Record)]
             bad = [(b.ordinal, b.line, b.start, b.end, b.raw, b.reason) for b in chunk if isinstance(b, Bad)]

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -39,7 +40,7 @@ _LONGEST_STATISTIC = 200
 
 @dataclass(frozen=True)
 class DataFile:
-    """One Parquet file of a version; `least` and `most` are the text of its columns' bounds where they are known."""
+    """One Parquet file of a version; `least` and `most` are the bounds of its columns where they are known."""
 
     path: str
     size: int
@@ -59,10 +60,14 @@ class DataFile:
         return (least is None or least <= value) and (most is None or value <= most)
 
     def _bounds(self, column: str) -> tuple[str | None, str | None]:
+        """The least and the greatest value as text; None where unknown, or where text has another order."""
         if column in self.partition:
             return self.partition[column], self.partition[column]
-        least, most = self.least.get(column), self.most.get(column)
-        return (None if least is None else str(least)), (None if most is None else str(most))
+        return _ordered_text(self.least.get(column)), _ordered_text(self.most.get(column))
+
+
+def _ordered_text(value: object) -> str | None:
+    return str(value) if isinstance(value, str | date) else None
 
 
 class DeltaStore:
@@ -209,7 +214,7 @@ def _data_files(handle: DeltaTable) -> tuple[DataFile, ...]:
     count = len(columns["path"])
     nothing: list[dict[str, object]] = [{}] * count
     return tuple(
-        DataFile(path, size, _known(partition), _known(least), _known(most))
+        DataFile(path, size, {name: str(value) for name, value in partition.items()}, _known(least), _known(most))
         for path, size, partition, least, most in zip(
             columns["path"],
             columns["size_bytes"],

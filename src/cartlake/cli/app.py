@@ -1,0 +1,115 @@
+"""The commands, and how a call of the program ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from rich.text import Text
+
+from cartlake.cli import look, operate, repair, run, start
+from cartlake.cli.output import Output, plain, write
+from cartlake.errors import CartlakeError, ConfigError, UsageError
+
+INTERRUPTED, READER_GONE, UNEXPECTED = 130, 141, 3
+LOCAL_PACKAGES = {"arro3", "deltalake", "duckdb"}
+
+app = typer.Typer(
+    name="cartlake",
+    help="Turns the files a shop's systems drop in a folder into trustworthy Delta Lake tables.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (start, run, repair, look, operate):
+    part.register(app)
+
+_ClickUsageError = typer.BadParameter.__mro__[1]  # where its module is depends on typer's version
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """One call of the program, which ends with DESIGN's exit codes whatever happens."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run(given))
+
+
+def _run(arguments: list[str]) -> int:
+    out = Output("--json" in arguments)
+    try:
+        command = typer.main.get_command(app)
+        code = command.main(_spelled_out(arguments), prog_name="cartlake", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    except (KeyboardInterrupt, typer.Abort):
+        out.log.print("interrupted; what was not finished is done by the next run")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback with data in it
+        return _fail(out, _explained(error))
+
+
+def _spelled_out(arguments: Sequence[str]) -> list[str]:
+    """`--wait` without a number means as long as it takes."""
+    spelled = []
+    for place, argument in enumerate(arguments):
+        following = arguments[place + 1] if place + 1 < len(arguments) else ""
+        is_bare = argument == "--wait" and not following.replace(".", "", 1).isdigit()
+        spelled.append("--wait=inf" if is_bare else argument)
+    return spelled
+
+
+def _explained(error: Exception) -> CartlakeError:
+    """The error as people see it; of one that nobody foresaw only its kind and place, because its words may quote
+    data. CARTLAKE_DEBUG=1 prints the traceback."""
+    if isinstance(error, CartlakeError):
+        return error
+    if isinstance(error, _ClickUsageError):
+        return _misused(error)
+    if os.environ.get("CARTLAKE_DEBUG") == "1":
+        traceback.print_exception(error)
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in LOCAL_PACKAGES:
+        said = f"the package {error.name} is not installed"
+        return ConfigError("engine_missing", said, hint='The embedded engine comes with: pip install "cartlake[local]"')
+    file, line = _place(error)
+    return CartlakeError(
+        "unexpected",
+        f"unexpected {type(error).__name__}: this is a defect of cartlake",
+        file=file,
+        line=line,
+        hint="Repeating the command is safe. CARTLAKE_DEBUG=1 shows where it happened.",
+    )
+
+
+def _misused(error: Exception) -> UsageError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "cartlake"
+    said = getattr(error, "format_message", lambda: str(error))()
+    return UsageError("usage", said.strip() or "no command was named", hint=f"`{command} --help` says what there is.")
+
+
+def _place(error: Exception) -> tuple[str | None, int | None]:
+    """The innermost line of our own code."""
+    package = Path(__file__).parents[1]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(package)]
+    return (Path(frames[-1].filename).relative_to(package.parent).as_posix(), frames[-1].lineno) if frames else (None, None)
+
+
+def _fail(out: Output, error: CartlakeError) -> int:
+    out.document({"error": error.to_json()})
+    if not out.as_json:
+        place = ":".join(plain(part) for part in (error.file, error.line, error.column) if part is not None)
+        out.log.print(Text.assemble(("error: ", "bold red"), f"{place}: " if place else "", plain(error.message)))
+        if error.hint:
+            out.log.print(Text(plain(error.hint), "dim"))
+    return error.exit_code

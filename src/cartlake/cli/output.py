@@ -1,0 +1,159 @@
+"""What goes where: results on stdout, everything on the way on stderr; with --json one document on stdout.
+
+Nothing that came from outside reaches a terminal as a control sequence or as markup: consoles interpret no markup, and
+`plain` shows what does not print as an escape.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import TextIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+_UNBOUNDED = 10_000
+_STYLES = {
+    "green": ("published", "PASS", "SUCCESS", "ok", "passed"),
+    "yellow": ("held", "hold", "waiting", "WARN", "SUCCESS_WITH_WARNINGS", "warn", "medium"),
+    "red": ("failed", "rejected", "FAIL", "FAILED", "fail", "high"),
+    "cyan": ("ready", "running"),
+}
+STYLE_OF = {word: style for style, words in _STYLES.items() for word in words}
+
+Cell = str | Text
+
+
+class _Page(Console):
+    """A console that lets the caller know that its reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+class Output:
+    """Where a command prints. `as_json`: `document` is what is printed on stdout, and `show` prints nothing."""
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._page = _console(sys.stdout)
+        self.log = _console(sys.stderr)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._page.is_terminal
+
+    def show(self, *parts: RenderableType) -> None:
+        if not self.as_json:
+            for part in parts:
+                self._page.print(part)
+
+    def document(self, value: object) -> None:
+        if self.as_json:
+            write(encode(value) + "\n")
+
+    def notices(self, notices: Iterable[str]) -> None:
+        for notice in dict.fromkeys(notices):
+            self.log.print(Text(f"note: {plain(notice)}", "yellow"))
+
+    def table(self, *columns: str, numbers: Sequence[str] = ()) -> Table:
+        """An empty table: boxed on a terminal, bare columns otherwise; `numbers` are right-aligned columns."""
+        return new_table(columns, numbers, boxed=self.is_terminal)
+
+
+def write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def new_table(columns: Sequence[str], numbers: Sequence[str] = (), *, boxed: bool = True) -> Table:
+    table = Table(box=SIMPLE_HEAD if boxed else None, header_style="bold", pad_edge=False, show_edge=False)
+    for column in columns:
+        is_number = column in numbers
+        table.add_column(
+            plain(column), justify="right" if is_number else "left", no_wrap=is_number, overflow="fold"
+        )
+    return table
+
+
+def _console(stream: TextIO) -> Console:
+    """Lines are wrapped for a terminal only."""
+    width = None if stream.isatty() else _UNBOUNDED
+    return _Page(file=stream, width=width, markup=False, highlight=False, emoji=False, soft_wrap=not stream.isatty())
+
+
+def plain(value: object) -> str:
+    """The value on one line of text: numbers with thousands separators, UTC times, what does not print as an escape."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | Decimal):
+        return f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
+    if isinstance(value, datetime):
+        return _utc(value).isoformat(" ").replace("+00:00", "Z")
+    text = json.dumps(value, default=_json, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def word(value: object) -> Text:
+    """A status, verdict or severity in its colour."""
+    return Text(plain(value), STYLE_OF.get(str(value), ""))
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def seconds(value: float) -> str:
+    """`0.12 s`, `3.4 s`, `75 s`, `12 min 05 s`."""
+    if value < 1:
+        return f"{value:.2f} s"
+    if value < 60:  # noqa: PLR2004 - a minute
+        return f"{value:.1f} s"
+    return f"{int(value) // 60} min {int(value) % 60:02} s"
+
+
+def encode(value: object, indent: int | None = 2) -> str:
+    """JSON in ASCII: decimals, dates and times as ISO strings, times in UTC."""
+    return json.dumps(_finite(value), default=_json, indent=indent)
+
+
+def _finite(value: object) -> object:
+    """Strings instead of the numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {str(key): _finite(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(member) for member in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124 - NaN
+        return str(value)
+    return value
+
+
+def _json(value: object) -> object:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return _utc(value).isoformat()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def _utc(value: datetime) -> datetime:
+    """Times without a zone are UTC: the engine's sessions are."""
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
