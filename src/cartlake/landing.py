@@ -245,14 +245,13 @@ def _unopened(error: OSError, name: str) -> DataError:
 
 
 def _copy(opened: BufferedIOBase, copy: BufferedIOBase, name: str) -> Profile:
-    """The profile of what was copied; DataError if the source changed on the way."""
-    before = os.fstat(opened.fileno())
-    profiler = Profiler()
-    while chunk := opened.read(_CHUNK):
+    """The profile of what was copied; DataError if the source changed on the way (one that grows for ever, too)."""
+    profiler, before = Profiler(), _state(os.fstat(opened.fileno()))
+    while copy.tell() <= before[0] and (chunk := opened.read(_CHUNK)):
         profiler.update(chunk)
         copy.write(chunk)
     profile = profiler.finish()
-    if _state(os.fstat(opened.fileno())) != _state(before) or profile.bytes != before.st_size:
+    if _state(os.fstat(opened.fileno())) != before or profile.bytes != before[0]:
         raise _still_written(name)
     _flush(copy)
     return profile

@@ -174,6 +174,7 @@ class Ledger:
         self._engine = engine
         self._clock = clock
         self._last = datetime.min.replace(tzinfo=UTC)
+        self._known: dict[tuple[str, str, str], tuple[int, list[Row]]] = {}
 
     def create(self) -> None:
         """All tables of the ledger exist."""
@@ -203,7 +204,8 @@ class Ledger:
 
     def manifests_seen(self) -> dict[str, dict[str, datetime]]:
         """Per batch every manifest (sha256) it ever had, and when it was first recorded."""
-        sql = "SELECT batch_id, manifest_sha256, min(recorded_at) AS seen_at FROM _ledger GROUP BY batch_id, manifest_sha256"
+        key = "batch_id, manifest_sha256"
+        sql = f"SELECT {key}, min(recorded_at) AS seen_at FROM _ledger GROUP BY {key}"
         seen: dict[str, dict[str, datetime]] = {}
         for row in self._read(BATCHES, sql):
             at = row["seen_at"]
@@ -285,9 +287,13 @@ class Ledger:
         return self._read(table, newest(table, identity, "_ledger"), where)
 
     def _read(self, table: Table, sql: str, where: Where | None = None) -> list[Row]:
-        with self._engine.scope():
-            self._engine.read("_ledger", table, where=where)
-            return self._engine.rows(sql)
+        """Rows of a ledger table; read again only when the table has a new version."""
+        key, version = (table.name, sql, str(where)), self._engine.version(table.name)
+        if self._known.get(key, (None,))[0] != version:
+            with self._engine.scope():
+                self._engine.read("_ledger", table, where=where)
+                self._known[key] = version, self._engine.rows(sql)
+        return self._known[key][1]
 
     def _append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         if not rows:

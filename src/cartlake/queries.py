@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from cartlake.core.batch import Batch
 from cartlake.core.contract import Contract
 from cartlake.core.model import (
-    BATCH,
     BATCH_COUNTS,
     EARLIER_COUNTS,
     PUBLICATION,
@@ -20,12 +19,13 @@ from cartlake.core.model import (
     case_relations,
 )
 from cartlake.core.sqltext import name, names
-from cartlake.core.table import TIMESTAMP, Column
+from cartlake.core.table import Column
 from cartlake.core.tables import (
     LEDGER_VIEWS,
     PUBLICATIONS,
     QUARANTINE,
     VALIDATION_RESULTS,
+    field_columns,
     history_table,
     stage_table,
 )
@@ -33,6 +33,7 @@ from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.ledger import BatchFile, Counts, Publication, TaskRun
 from cartlake.tasks.context import Context
+from cartlake.tasks.validate import KNOWN_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -257,11 +258,10 @@ def relation_types(context: Context) -> dict[str, tuple[Column, ...]]:
     types = {table.name: table.columns for table in context.production_tables}
     types |= {model.name: model.columns for model in context.models}
     types |= {name: table.columns for name, (table, _) in LEDGER_VIEWS.items()}
-    types |= {"publication": PUBLICATION, "batch": BATCH}
-    types |= {"batch_counts": BATCH_COUNTS, "earlier_counts": EARLIER_COUNTS}
+    types |= {"publication": PUBLICATION, "batch_counts": BATCH_COUNTS, "earlier_counts": EARLIER_COUNTS}
     for contract in context.contracts:
         stage = stage_table(contract).columns
-        versions = (*(Column(f.name, f.type) for f in contract.fields), Column("valid_from", TIMESTAMP))
+        versions = (*field_columns(contract), *KNOWN_COLUMNS)
         types |= {contract.table: history_table(contract).columns, contract.stage_table: stage}
         types |= {f"batch_{contract.feed}": stage, f"batch_{contract.feed}_events": stage}
         types |= {f"known_{contract.feed}": versions, f"previous_{contract.feed}": versions}

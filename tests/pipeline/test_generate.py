@@ -123,7 +123,7 @@ def test_the_same_plan_gives_the_same_bytes_and_another_seed_gives_others(tmp_pa
 
 def test_the_bytes_are_those_that_every_machine_and_python_version_generates(tmp_path: Path) -> None:
     generate(tmp_path, replace(SMALL, faults=frozenset(FAULTS)))
-    assert digest(tmp_path) == "6e44087acf8c5b58bc27c964675127f2e2e9bb68e2aedf57f056763cc759fb61"
+    assert digest(tmp_path) == "c0384d88c667cac97e0e8a22fb17224adc51fa2254a174ed3184ec80a27b31eb"
 
 
 def test_the_bytes_do_not_depend_on_the_hash_seed_of_the_process(tmp_path: Path) -> None:
@@ -189,6 +189,29 @@ def test_manifests_name_rows_bytes_and_hashes_of_the_files_that_are_there(tmp_pa
     assert (
         sum(len(report.manifests) for report in reports) == 5 + 5 + 5 + 2 + 2
     )  # daily, copy, missing, fix, fixed again
+
+
+def test_every_file_and_manifest_appears_whole_and_a_manifest_after_all_its_files(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from cartlake.generate import *;"
+        "note = lambda event, given: event in ('os.rename', 'open') and print(event, *map(str, given), sep='|');"
+        "sys.addaudithook(note);"
+        "generate(Path(sys.argv[1]), ShopPlan(4, 20, 30, 20, 5, faults=frozenset(FAULTS)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], check=True, env=environment, capture_output=True, text=True
+    )
+    events = [line.split("|") for line in run.stdout.splitlines()]
+    landing = str(tmp_path / "landing")
+    assert not [event for event in events if event[0] == "open" and event[1].startswith(landing)]
+    there: set[str] = set()
+    for _, _, target in (event[:3] for event in events if event[0] == "os.rename" and event[2].startswith(landing)):
+        if target.endswith(".json"):
+            announced = set(json.loads(Path(target).read_text(encoding="utf-8"))["expected_files"])
+            assert {name for name in announced if "never_sent" not in name} <= there
+        there.add(Path(target).name)
+    assert len([name for name in there if name.endswith(".json")]) == 4 * 3 + 2
 
 
 def test_a_manifest_has_the_shape_of_the_shops_own(tmp_path: Path) -> None:

@@ -336,7 +336,7 @@ def test_a_file_locked_by_another_program_on_windows_waits(
     def locked(path: Path, flags: int) -> int:
         raise PermissionError(13, "The process cannot access the file")
 
-    monkeypatch.setattr(landing.os, "open", locked)
+    monkeypatch.setattr(os, "open", locked)
     monkeypatch.setattr(landing, "_IS_WINDOWS", True)
     with pytest.raises(DataError) as caught:
         landing.claim(orders, archive, relative)
@@ -455,7 +455,7 @@ def test_a_manifest_that_changes_while_it_is_read_waits_and_is_told_of(
             file.write(b" ")
         return real(path, flags)
 
-    monkeypatch.setattr(landing.os, "open", written)
+    monkeypatch.setattr(os, "open", written)
     seen = look(shop)
     assert seen.manifests == ()
     assert "trigger.json" in seen.notices[0]

@@ -6,14 +6,15 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.text import Text
 
 from cartlake.cli import look, operate, repair, run, start
-from cartlake.cli.output import Output, plain, write
+from cartlake.cli.output import Output, lines, write
 from cartlake.errors import CartlakeError, ConfigError, UsageError
 
 INTERRUPTED, READER_GONE, UNEXPECTED = 130, 141, 3
@@ -23,12 +24,23 @@ app = typer.Typer(
     name="cartlake",
     help="Turns the files a shop's systems drop in a folder into trustworthy Delta Lake tables.",
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for part in (start, run, repair, look, operate):
     part.register(app)
+
+
+
+@app.callback(invoke_without_command=True)
+def cartlake(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Say which cartlake this is.")] = False
+) -> None:
+    if version:
+        write(f"cartlake {metadata.version('cartlake')}\n")
+    elif context.invoked_subcommand is None:
+        write(context.get_help() + "\n")
+
 
 _ClickUsageError = typer.BadParameter.__mro__[1]  # where its module is depends on typer's version
 
@@ -95,21 +107,24 @@ def _misused(error: Exception) -> UsageError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "cartlake"
     said = getattr(error, "format_message", lambda: str(error))()
-    return UsageError("usage", said.strip() or "no command was named", hint=f"`{command} --help` says what there is.")
+    return UsageError("usage", said.strip(), hint=f"`{command} --help` says what there is.")
 
 
 def _place(error: Exception) -> tuple[str | None, int | None]:
     """The innermost line of our own code."""
     package = Path(__file__).parents[1]
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(package)]
-    return (Path(frames[-1].filename).relative_to(package.parent).as_posix(), frames[-1].lineno) if frames else (None, None)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if Path(frame.filename).is_relative_to(package):
+            return Path(frame.filename).relative_to(package.parent).as_posix(), frame.lineno
+    return None, None
 
 
 def _fail(out: Output, error: CartlakeError) -> int:
     out.document({"error": error.to_json()})
     if not out.as_json:
-        place = ":".join(plain(part) for part in (error.file, error.line, error.column) if part is not None)
-        out.log.print(Text.assemble(("error: ", "bold red"), f"{place}: " if place else "", plain(error.message)))
-        if error.hint:
-            out.log.print(Text(plain(error.hint), "dim"))
+        place = ":".join(str(part) for part in (error.file, error.line, error.column) if part is not None)
+        said, hint = lines(f"{place}: {error.message}" if place else error.message), lines(error.hint or "")
+        out.log.print(Text.assemble(("error: ", "bold red"), said))
+        if hint:
+            out.log.print(Text(hint, "dim"))
     return error.exit_code

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -24,3 +27,19 @@ Wait = Annotated[
     ),
 ]
 HERE = Path()
+
+
+Options = TypeVar("Options")
+
+
+def taking(kind: Callable[..., Options], command: Callable[[Options], None]) -> Callable[..., None]:
+    """`command` with the fields of the dataclass `kind` as its parameters: for those with more than a few."""
+
+    @functools.wraps(command)
+    def call(**values: object) -> None:
+        command(kind(**values))
+
+    signature = inspect.signature(kind, eval_str=True)
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    call.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    return call

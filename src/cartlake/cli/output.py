@@ -104,6 +104,11 @@ def plain(value: object) -> str:
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
+def lines(text: str) -> str:
+    """The text with its line ends kept and everything else as `plain` shows it."""
+    return "\n".join(plain(line) for line in text.splitlines())
+
+
 def word(value: object) -> Text:
     """A status, verdict or severity in its colour."""
     return Text(plain(value), STYLE_OF.get(str(value), ""))

@@ -16,7 +16,6 @@ from typing import Literal, cast, get_args
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from cartlake.core.dialect import tables_of
 from cartlake.core.table import BIGINT, BOOLEAN, DATE, STRING, TIMESTAMP, Column
@@ -29,15 +28,17 @@ Action = Literal["report", "hold"]
 GivenRow = Mapping[str, Scalar]
 ParameterValue = Scalar | tuple[str, ...]
 
-# Relations that no contract and no model defines: whoever runs a model binds them.
-_COUNTS = tuple(Column(name, BIGINT) for name in ("rows_in", "rows_staged", "rows_quarantined", "rows_duplicate"))
+# Relations that neither a contract nor a model nor the ledger defines: whoever runs a model binds them.
 PUBLICATION = (Column("publication_id", BIGINT), Column("as_of_date", DATE), Column("published_at", TIMESTAMP))
 BATCH = (Column("batch_id", STRING), Column("batch_date", DATE))
-BATCH_COUNTS = (Column("feed", STRING), *_COUNTS)
+BATCH_COUNTS = (
+    Column("feed", STRING),
+    *(Column(name, BIGINT) for name in ("rows_in", "rows_staged", "rows_quarantined", "rows_duplicate")),
+)
 EARLIER_COUNTS = (*BATCH, *BATCH_COUNTS)
 
 _TYPE = re.compile(r"string|bigint|date|timestamp|boolean|decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)")
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"_?[a-z][a-z0-9_]*")
 _REQUIRED = ("kind", "description", "grain", "key", "columns", "cases")
 
 
@@ -102,7 +103,7 @@ def parse_model(sql_text: str | None, yaml_text: str | None, path: str) -> Model
     if is_check != (kind == "check"):
         raise twin["kind"].fail("a check has `rules`, and nothing else has")
     shown = _columns(twin["columns"])
-    rules = tuple(_rule(code, node, root, shown) for code, node in _entries(twin["rules"])) if is_check else ()
+    rules = tuple(_rule(code, node, shown) for code, node in _entries(twin["rules"])) if is_check else ()
     key = _names(twin["key"], shown)
     columns = (
         *(Column(column.name, column.type, nullable=kind != "table" or column.name not in key) for column in shown),
@@ -179,7 +180,7 @@ def _literal(case: Case, value: Scalar, column: Column) -> str:
     try:
         return writes(value, column.type)
     except (TypeError, ValueError):
-        raise _wrong(case, f"a value of `{column.name}` is not a {column.type}", "Dates and times want quotes.") from None
+        raise _wrong(case, f"a value of `{column.name}` is not a {column.type}", None) from None
 
 
 def _text(value: Scalar, _: str) -> str:
@@ -232,16 +233,7 @@ def _entries(node: Node) -> Iterable[tuple[str, Node]]:
 
 
 def _columns(node: Node) -> tuple[Column, ...]:
-    return tuple(Column(name, _type(value)) for name, value in _column_entries(node))
-
-
-def _column_entries(node: Node) -> Iterable[tuple[str, Node]]:
-    technical = {name.removeprefix("_"): name for name in node.keys}
-    renamed = Node(node.value, node.place, {name: node.keys[full] for name, full in technical.items()})
-    for name in renamed.keys:
-        if not _NAME.fullmatch(name):
-            raise renamed.keys[name].fail(f"`{name}` is not a name", "Names are lower case: letters, digits, `_`.")
-    return node.mapping(tuple(node.keys)).items()
+    return tuple(Column(name, _type(value)) for name, value in _entries(node))
 
 
 def _type(node: Node) -> str:
@@ -257,7 +249,7 @@ def _names(node: Node, columns: tuple[Column, ...]) -> tuple[str, ...]:
     return tuple(item.one_of(known) for item in node.items())
 
 
-def _rule(code: str, node: Node, root: Node, columns: tuple[Column, ...]) -> CheckRule:
+def _rule(code: str, node: Node, columns: tuple[Column, ...]) -> CheckRule:
     rule = node.mapping(("severity", "action", "description", "key"), ("severity", "description", "key"))
     return CheckRule(
         code=code,
@@ -296,18 +288,16 @@ def _parameter(node: Node) -> ParameterValue:
 
 
 def _require_result(sql: str, path: str, columns: tuple[Column, ...]) -> None:
-    """The SELECT gives the declared columns in the declared order."""
+    """The SQL is a query of ours that gives the declared columns in the declared order."""
     try:
-        query = sqlglot.parse_one(sql, read="spark")
-    except SqlglotError as error:
-        raise ModelError("model_invalid", f"not valid SQL: {str(error).splitlines()[0]}", file=path) from None
-    if not isinstance(query, exp.Query):
-        raise ModelError("model_invalid", "a model is one SELECT", file=path)
-    declared = [column.name for column in columns]
-    for selected, name in zip(query.named_selects, declared, strict=False):
-        if selected != name:
-            raise ModelError("model_invalid", f"selects `{selected}` where the twin declares `{name}`", file=path)
-    if len(query.named_selects) != len(declared):
-        raise ModelError(
-            "model_invalid", f"selects {len(query.named_selects)} columns, the twin declares {len(declared)}", file=path
-        )
+        tables_of(sql)
+    except ModelError as error:
+        error.file = path
+        raise
+    selected = cast(exp.Query, sqlglot.parse_one(sql, read="spark")).named_selects
+    for name, column in zip(selected, columns, strict=False):
+        if name != column.name:
+            raise ModelError("model_invalid", f"selects `{name}` where the twin declares `{column.name}`", file=path)
+    if len(selected) != len(columns):
+        message = f"selects {len(selected)} columns, the twin declares {len(columns)}"
+        raise ModelError("model_invalid", message, file=path)

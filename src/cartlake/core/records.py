@@ -29,9 +29,9 @@ PROBE = 4_096  # lines up to this length are not measured
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SEPARATORS = b",;\t|"
-_CONTENT = bytes(set(range(256)) - set(b'"\r\n\0' + _SEPARATORS))
+_CONTENT = bytes(set(range(256)) - set(b'"\n\0' + _SEPARATORS))
 _TEXT_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
+_QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
 
 Cells = tuple[str | None, ...]
 
@@ -81,10 +81,10 @@ class Profiler:
         self._head: bytes | None = b""  # the first bytes, until they tell the encoding
         self._bom, self._encoding = b"", "utf-8"
         self._bad_at: int | None = None
-        self._lines = self._crlf = self._cr = self._blank_lines = self._nuls = self._quotes = self._longest = 0
+        self._newlines = io.IncrementalNewlineDecoder(None, translate=True)
+        self._lines = self._blank_lines = self._nuls = self._quotes = self._longest = 0
         self._open = 0  # bytes of the line that the last chunk left unfinished
         self._odd = b""  # a quote, when that line has an odd number of them
-        self._held = b""  # a "\r" that may be half of "\r\n"
         self._blank_inside = self._unbalanced = False
 
     def update(self, chunk: bytes) -> None:
@@ -101,24 +101,23 @@ class Profiler:
         if self._head is not None:
             self._begin(self._head)
         self._text(b"", final=True)
-        ends = (("\n", self._lines - self._crlf - self._cr), ("\r\n", self._crlf), ("\r", self._cr))
-        newlines = [newline for newline, times in ends if times]
-        longest = max(self._longest, self._open, min(PROBE, self._bytes))
-        unbalanced = self._unbalanced or self._odd
-        spoilt = self._bad_at is not None or self._nuls or self._blank_inside or unbalanced or longest > MAX_LINE
+        found = self._newlines.newlines
+        longest = (max(self._longest, self._open) + 1) * (1 if self._encoding == "utf-8" else 2)
+        spoilt = self._bad_at is not None or self._nuls or self._blank_inside or self._unbalanced or self._odd
+        fits = self._encoding == "utf-8" and found in ("\n", "\r\n") and longest <= MAX_LINE
         return Profile(
             bytes=self._bytes,
             sha256=self._hash.hexdigest(),
             encoding=self._encoding,
             bom_bytes=len(self._bom),
-            newline="mixed" if len(newlines) > 1 else "".join(newlines),
+            newline="mixed" if isinstance(found, tuple) else found or "",
             lines=self._lines + (self._open > 0),
             blank_lines=self._blank_lines,
             nuls=self._nuls,
             quotes=self._quotes,
-            longest_line=longest if self._encoding == "utf-8" else 2 * longest,
+            longest_line=min(self._bytes, max(longest, PROBE)),
             bad_byte_at=self._bad_at,
-            clean=not spoilt and newlines in (["\n"], ["\r\n"]) and self._encoding == "utf-8",
+            clean=fits and not spoilt,
         )
 
     def _begin(self, head: bytes) -> None:
@@ -131,9 +130,9 @@ class Profiler:
     def _text(self, chunk: bytes, final: bool = False) -> None:
         if self._encoding == "utf-8":
             self._validate(chunk, final)
-            self._shape(chunk, final)
+            self._shape(self._newlines.decode(chunk.decode("latin-1"), final).encode("latin-1"))
         else:
-            self._shape(self._decoder.decode(chunk, final).encode(), final)
+            self._shape(self._newlines.decode(self._decoder.decode(chunk, final), final).encode())
 
     def _validate(self, chunk: bytes, final: bool) -> None:
         pending = len(self._decoder.getstate()[0])
@@ -144,18 +143,9 @@ class Profiler:
                 self._bad_at = self._decoded + error.start
         self._decoded += pending + len(chunk) - len(self._decoder.getstate()[0])
 
-    def _shape(self, data: bytes, final: bool) -> None:
-        data = self._held + data if self._held else data
-        self._held = b"\r" if data.endswith(b"\r") and not final else b""
-        data = data[:-1] if self._held else data
+    def _shape(self, data: bytes) -> None:
+        """`data` is UTF-8, or the bytes that should be, with all line ends made \\n."""
         marks = data.translate(None, _CONTENT)
-        if b"\r" in marks:
-            crlf = data.count(b"\r\n")
-            cr = marks.count(b"\r") - crlf
-            self._crlf += crlf
-            self._cr += cr
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if cr else data
-            marks = data.translate(None, _CONTENT) if cr else marks.replace(b"\r", b"")
         self._lines += marks.count(b"\n")
         self._nuls += marks.count(b"\0")
         self._find_blank_lines(data, marks)
@@ -165,10 +155,10 @@ class Profiler:
     def _find_blank_lines(self, data: bytes, marks: bytes) -> None:
         """A line without separators shows as neighbouring line ends among the marks; only then look closely."""
         before = b"x" if self._open else b"\n"
-        if self._blank_lines and data.strip(b"\r\n"):
+        if self._blank_lines and data.strip(b"\n"):
             self._blank_inside = True
         if b"\n\n" in before + marks:
-            text = before + data.replace(b"\r\n", b"\n")
+            text = before + data
             self._blank_lines += text.split(b"\n")[1:-1].count(b"")
             self._blank_inside |= b"\n\n" in text.rstrip(b"\n")
 
@@ -457,21 +447,20 @@ _RECORD = partial(tuple.__new__, Record)  # half the time of Record(...)
 
 @cache
 def _grammar(delimiter: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns of a record and of a cell, each cell with a delimiter before it."""
-    mark = re.escape(delimiter)
-    cell = rf'{mark}({_QUOTED}|[^"{mark}]*+)'
-    return re.compile(rf"(?:{cell}(?={mark}|[\r\n]*\Z))*+"), re.compile(cell)
+    """Patterns of a record as far as its last quote, and of a cell with a delimiter before it."""
+    mark, quoted = re.escape(delimiter), _QUOTED.pattern
+    record = rf'(?:(?:[^"]*{mark})?{quoted}(?={mark}|[\r\n]*\Z))*+'
+    return re.compile(record), re.compile(rf'{mark}({quoted}|[^"{mark}]*+)')
 
 
 def _trouble(text: str, delimiter: str) -> str:
     """Why the text of one or more lines is no record (unclosed_quote, stray_quote), "" if it is one."""
-    text = delimiter + text
-    found = _grammar(delimiter)[0].match(text)
-    end = found.end() if found else 0
-    if not text[end : end + 3].strip("\r\n"):
+    read = _grammar(delimiter)[0].match(text)
+    quote = text.find('"', read.end() if read else 0)
+    if quote < 0:
         return ""
-    unclosed = text.startswith('"', end + 1) and not re.match(_QUOTED, text[end + 1 :])
-    return "unclosed_quote" if unclosed else "stray_quote"
+    opens = quote == 0 or text[quote - 1] == delimiter
+    return "unclosed_quote" if opens and not _QUOTED.match(text, quote) else "stray_quote"
 
 
 def _value(cell: str) -> str | None:

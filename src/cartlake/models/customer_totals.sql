@@ -11,7 +11,7 @@ counted AS (
     CASE WHEN is_reporting_currency THEN order_amount END AS order_amount,
     CASE WHEN is_reporting_currency THEN order_profit_margin END AS order_profit_margin,
     CASE WHEN is_reporting_currency THEN estimated_clv END AS estimated_clv,
-    CASE WHEN is_reporting_currency THEN ordered_on END AS ordered_on
+    CASE WHEN is_reporting_currency THEN order_date END AS order_date
   FROM sales
 )
 
@@ -25,7 +25,7 @@ SELECT
   CAST(coalesce(sum(estimated_clv), 0) AS decimal(32,4)) AS total_estimated_clv,
   count(DISTINCT product_id) AS unique_products,
   count(DISTINCT category) AS unique_categories,
-  min(ordered_on) AS first_order_date,
-  max(ordered_on) AS last_order_date
+  min(order_date) AS first_order_date,
+  max(order_date) AS last_order_date
 FROM counted
 GROUP BY customer_id

@@ -4,7 +4,7 @@ WITH sales AS (
 
 counted AS (
   SELECT
-    ordered_on,
+    order_date,
     CASE WHEN is_reporting_currency THEN order_id END AS order_id,
     CASE WHEN is_reporting_currency THEN customer_id END AS customer_id,
     CASE WHEN is_reporting_currency THEN order_amount END AS order_amount,
@@ -13,11 +13,11 @@ counted AS (
 )
 
 SELECT
-  ordered_on AS order_date,
+  order_date,
   count(DISTINCT order_id) AS total_orders,
   count(*) - count(order_id) AS other_currency_lines,
   CAST(coalesce(sum(order_amount), 0) AS decimal(28,2)) AS total_revenue,
   count(DISTINCT customer_id) AS unique_customers,
   CAST(coalesce(sum(order_profit_margin), 0) AS decimal(32,4)) AS total_profit
 FROM counted
-GROUP BY ordered_on
+GROUP BY order_date

@@ -25,7 +25,7 @@ lines AS (
   SELECT
     l.*,
     coalesce(s.first_at, l.valid_from) AS ordered_at,
-    coalesce(l.order_date, local_date(coalesce(s.first_at, l.valid_from), :business_timezone)) AS ordered_on
+    coalesce(l.order_date, local_date(coalesce(s.first_at, l.valid_from), :business_timezone)) AS day
   FROM current_lines l
   LEFT JOIN line_starts s ON l.order_id = s.order_id AND l.order_line = s.order_line
 ),
@@ -188,7 +188,7 @@ SELECT
   l.order_line,
   l.customer_id,
   l.product_id,
-  l.order_date,
+  l.day AS order_date,
   l.quantity,
   l.order_amount,
   l.currency,
@@ -198,7 +198,6 @@ SELECT
   l.created_timestamp,
   l.updated_timestamp,
   l.ordered_at,
-  l.ordered_on,
   l.valid_from,
   c.first_name,
   c.last_name,
@@ -239,13 +238,13 @@ SELECT
       THEN CAST(l.order_amount - l.quantity * p.price AS decimal(38,2))
   END AS price_difference,
   CASE
-    WHEN month_of(l.ordered_on) IN (12, 1, 2) THEN 'Winter'
-    WHEN month_of(l.ordered_on) IN (3, 4, 5) THEN 'Spring'
-    WHEN month_of(l.ordered_on) IN (6, 7, 8) THEN 'Summer'
+    WHEN month_of(l.day) IN (12, 1, 2) THEN 'Winter'
+    WHEN month_of(l.day) IN (3, 4, 5) THEN 'Spring'
+    WHEN month_of(l.day) IN (6, 7, 8) THEN 'Summer'
     ELSE 'Fall'
   END AS season,
-  day_of_week(l.ordered_on) AS day_of_week,
-  day_of_week(l.ordered_on) IN (1, 7) AS is_weekend,
+  day_of_week(l.day) AS day_of_week,
+  day_of_week(l.day) IN (1, 7) AS is_weekend,
   CASE
     WHEN local_hour(l.ordered_at, :business_timezone) < 6 THEN 'Early Morning'
     WHEN local_hour(l.ordered_at, :business_timezone) < 12 THEN 'Morning'

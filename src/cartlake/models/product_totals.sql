@@ -9,7 +9,7 @@ counted AS (
     CASE WHEN is_reporting_currency THEN customer_id END AS customer_id,
     CASE WHEN is_reporting_currency THEN order_amount END AS order_amount,
     CASE WHEN is_reporting_currency THEN order_profit_margin END AS order_profit_margin,
-    CASE WHEN is_reporting_currency THEN ordered_on END AS ordered_on
+    CASE WHEN is_reporting_currency THEN order_date END AS order_date
   FROM sales
 )
 
@@ -21,7 +21,7 @@ SELECT
   CAST(coalesce(sum(order_amount), 0) AS decimal(28,2)) AS total_revenue,
   CAST(coalesce(sum(order_profit_margin), 0) AS decimal(32,4)) AS total_profit,
   count(DISTINCT customer_id) AS unique_customers,
-  min(ordered_on) AS first_order_date,
-  max(ordered_on) AS last_order_date
+  min(order_date) AS first_order_date,
+  max(order_date) AS last_order_date
 FROM counted
 GROUP BY product_id

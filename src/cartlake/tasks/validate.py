@@ -9,7 +9,7 @@ from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.model import CheckRule, Model
 from cartlake.core.sqltext import names
-from cartlake.core.table import BIGINT, DATE, STRING, Column
+from cartlake.core.table import BIGINT, DATE, STRING, TIMESTAMP, Column
 from cartlake.core.tables import VALIDATION_RESULTS, history_table, stage_table
 from cartlake.core.verdict import RuleResult, holding_rules, verdict_of
 from cartlake.ledger import BatchFile, Counts, Publication
@@ -25,6 +25,13 @@ _COUNTS = (
     Column("rows_duplicate", BIGINT),
 )
 _SAMPLES = 5
+# What `known_<feed>` and `previous_<feed>` tell of a version or event besides the contract's columns.
+KNOWN_COLUMNS = (
+    Column("_sequence", TIMESTAMP),
+    Column("_file_sha256", STRING),
+    Column("_record", BIGINT),
+    Column("valid_from", TIMESTAMP),
+)
 
 
 def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str) -> tuple[Batch, TaskResult]:
@@ -76,16 +83,14 @@ def _define_feed(
     engine.define(f"batch_{feed}_events", f"SELECT * FROM staged_{feed} WHERE _op = 'upsert'")
     engine.materialise(f"batch_{feed}", _one_event_per_time(contract, f"batch_{feed}_events"))
     engine.read(f"published_{feed}", history, published.tables.get(history.name, 0))
-    fields = names(field.name for field in contract.fields)
+    shown = names([*(f.name for f in contract.fields), *(column.name for column in KNOWN_COLUMNS[:-1])])
+    event = f"SELECT {shown}, _sequence AS valid_from FROM"
     engine.define(
         f"previous_{feed}",
-        f"SELECT {fields}, valid_from FROM published_{feed} UNION ALL"
-        f" SELECT {fields}, _sequence AS valid_from FROM earlier_{feed} WHERE _op = 'upsert'",
+        f"SELECT {shown}, valid_from FROM published_{feed} UNION ALL {event} earlier_{feed} WHERE _op = 'upsert'",
     )
     engine.define(
-        f"known_{feed}",
-        f"SELECT {fields}, valid_from FROM previous_{feed} UNION ALL"
-        f" SELECT {fields}, _sequence AS valid_from FROM batch_{feed}",
+        f"known_{feed}", f"SELECT {shown}, valid_from FROM previous_{feed} UNION ALL {event} batch_{feed}"
     )
 
 
@@ -123,7 +128,6 @@ def _define_counts(context: Context, batch: Batch, files: Sequence[BatchFile]) -
     grouped = "GROUP BY batch_id, batch_date, feed"
     engine.define("batch_counts", f"{summed} WHERE batch_id = :id {grouped}", {"id": batch.batch_id})
     engine.define("earlier_counts", f"{summed} WHERE batch_id <> :id {grouped}", {"id": batch.batch_id})
-    engine.values("batch", _COUNTS[:2], [(batch.batch_id, batch.batch_date)])
 
 
 def _evaluate(context: Context) -> list[RuleResult]:

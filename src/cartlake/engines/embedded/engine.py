@@ -34,6 +34,7 @@ class EmbeddedEngine:
             )
         self._store = DeltaStore(settings.lake_folder, self._connection)
         self._scopes: list[set[str]] = [set()]
+        self._kinds: dict[str, str] = {}
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -43,6 +44,9 @@ class EmbeddedEngine:
         finally:
             for name in self._scopes.pop():
                 self._drop(name)
+
+    def refresh(self) -> None:
+        self._store.refresh()
 
     def close(self) -> None:
         self._connection.close()
@@ -85,14 +89,14 @@ class EmbeddedEngine:
                 .when_not_matched_insert(columns, "s._change = 'insert'")
                 .execute()
             )
-        return self.version(table.name)
+        return self._store.committed(table.name)
 
     def restore(self, table: str, version: int) -> int:
         handle = self._store.handle(table)
         if handle.version() != version:
             with committing(table):
                 handle.restore(version)
-        return self.version(table)
+        return self._store.committed(table)
 
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         where = where or {}
@@ -112,7 +116,7 @@ class EmbeddedEngine:
             self._connection.execute(
                 f"CREATE TEMP TABLE {quote(name)} AS {compile_sql(sql, self.target, params or {})}"
             ).fetchall()
-            self._scopes[-1].add(name)
+            self._made(name, "TABLE")
             counted = self._connection.execute(f"SELECT count(*) FROM {quote(name)}").fetchall()
         return int(counted[0][0])
 
@@ -120,15 +124,15 @@ class EmbeddedEngine:
         self._drop(name)
         with mapped(f"compute {name}"):
             duck.register(self._connection, name, columns, rows)
-        self._scopes[-1].add(name)
+        self._made(name, "TABLE")
 
     def records(self, name: str, source: RecordSource) -> RecordCount:
-        self._drop(name)
-        self._drop(f"{name}_unreadable")
+        made = {name: "VIEW", f"{name}_cells": "TABLE", f"{name}_unreadable": "TABLE"}
+        for each, kind in made.items():
+            self._drop(each)
+            self._made(each, kind)
         with mapped(f"read {source.path.name}"):
-            count = reading.records(self._connection, name, source)
-        self._scopes[-1] |= {name, f"{name}_cells", f"{name}_unreadable"}
-        return count
+            return reading.records(self._connection, name, source)
 
     def rows(self, sql: str, params: Mapping[str, Value] | None = None) -> list[Row]:
         with mapped("query"):
@@ -143,15 +147,17 @@ class EmbeddedEngine:
         self._drop(name)
         with mapped(f"define {name}"):
             self._connection.execute(f"CREATE TEMP VIEW {quote(name)} AS {sql}").fetchall()
+        self._made(name, "VIEW")
+
+    def _made(self, name: str, kind: str) -> None:
+        self._kinds[name] = kind
         self._scopes[-1].add(name)
 
     def _drop(self, name: str) -> None:
-        with mapped(f"drop {name}"):
-            found = self._connection.execute(
-                "SELECT table_type FROM information_schema.tables WHERE table_name = ?", [name]
-            ).fetchall()
-            for (kind,) in found:
-                self._connection.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quote(name)}").fetchall()
+        kind = self._kinds.pop(name, None)
+        if kind is not None:
+            with mapped(f"drop {name}"):
+                self._connection.execute(f"DROP {kind} IF EXISTS {quote(name)}").fetchall()
 
     def _scan(self, table: Table, files: Sequence[DataFile]) -> str:
         if not files:

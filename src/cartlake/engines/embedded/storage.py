@@ -78,6 +78,10 @@ class DeltaStore:
         self._connection = connection
         self._handles: dict[str, DeltaTable] = {}
         self._files: dict[tuple[str, int], tuple[DataFile, ...]] = {}
+        self._fresh: set[str] = set()
+
+    def refresh(self) -> None:
+        self._fresh.clear()
 
     def create(self, table: Table) -> None:
         folder = self._root / table.name
@@ -94,13 +98,14 @@ class DeltaStore:
             )
 
     def handle(self, name: str) -> DeltaTable:
-        """The table at its newest version."""
+        """The table at its newest version, as of the last refresh or our own last commit."""
         with committing(name):
             known = self._handles.get(name)
             if known is None:
                 known = self._handles[name] = _ours(DeltaTable(str(self._root / name)), name)
-            else:
+            elif name not in self._fresh:
                 known.update_incremental()
+            self._fresh.add(name)
             return known
 
     def files(self, name: str, version: int | None) -> tuple[DataFile, ...]:
@@ -133,7 +138,15 @@ class DeltaStore:
                 partition_by=handle.metadata().partition_columns or None,
                 commit_properties=CommitProperties(max_commit_retries=0),
             )
-        return self.handle(name).version()
+        return self.committed(name)
+
+    def committed(self, name: str) -> int:
+        """The version after a commit of ours; only that one and the one before are remembered file by file."""
+        self._fresh.discard(name)
+        version = self.handle(name).version()
+        for known in [key for key in self._files if key[0] == name and key[1] < version - 1]:
+            del self._files[known]
+        return version
 
     def _partitions(self, table: Table, relation: str) -> list[dict[str, str]]:
         if not table.partition_by:

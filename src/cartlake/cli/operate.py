@@ -1,0 +1,89 @@
+"""Operate: one task, the cases of the models, the state of the installation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from cartlake.cli.options import HERE, OPERATE, AsJson, Project, Wait
+from cartlake.cli.output import Output, lines, plain, word
+from cartlake.cli.progress import TaskLog
+from cartlake.cli.run import show_run
+from cartlake.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    for command in (task, test, doctor):
+        app.command(rich_help_panel=OPERATE)(command)
+
+
+def task(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="orders_stage_load ... final_merge_operation", show_default=False)],
+    batch: Annotated[str | None, typer.Option("--batch", metavar="ID", help="Over this batch.")] = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Over the batches of this run; a new one takes what is ready.")] = None,
+    fail_on_held: Annotated[bool, typer.Option("--fail-on-held", help="End with 1 if a batch is held.")] = False,
+    project: Project = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Run one of the eight tasks; it may be repeated at any time.
+
+    Ends with 0 when the task recorded what it found; final_merge_operation ends with 1 if a batch of the run failed.
+    """
+    if (batch is None) == (run is None):
+        raise UsageError("usage", "a task needs either --batch or --run", hint="`cartlake task --help` says more.")
+    out = Output(as_json)
+    with TaskLog(out, name) as log:
+        from cartlake.lake import Lake
+
+        with Lake(project) as lake:
+            report = lake.task(name, batch_id=batch, run_id=run, on_task=log.on_task)
+    show_run(out, report)
+    is_held = any(one.batch.status.value == "held" for one in report.batches)
+    is_last = name == "final_merge_operation"
+    raise typer.Exit(1 if (is_last and report.has_failed) or (fail_on_held and is_held) else 0)
+
+
+def test(project: Project = HERE, as_json: AsJson = False) -> None:
+    """Run the given/expect cases of the models; ends with 1 if one differs."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        results = lake.test()
+    failed = [result for result in results if result.difference]
+    out.document(
+        [
+            {
+                "model": result.model,
+                "case": result.case.name,
+                "file": result.case.path,
+                "line": result.case.line,
+                "passed": not result.difference,
+                "difference": result.difference,
+            }
+            for result in results
+        ]
+    )
+    for result in failed:
+        place = f"{plain(result.case.path)}:{result.case.line}"
+        out.show(Text.assemble(("failed ", "red"), f"{plain(result.model)}: {plain(result.case.name)}  ", (place, "dim")))
+        out.show(*(Text(f"  {plain(row)}") for row in result.difference))
+    out.show(Text(f"{len(results) - len(failed):,} of {len(results):,} cases passed", "red" if failed else "green"))
+    raise typer.Exit(1 if failed else 0)
+
+
+def doctor(project: Project = HERE, as_json: AsJson = False) -> None:
+    """Check the installation and the project, and say what to do about what is wrong; ends with 3 if something is."""
+    from cartlake.doctor import examine
+
+    out = Output(as_json)
+    checks = examine(project)
+    is_well = all(check.status != "fail" for check in checks)
+    out.document({"ok": is_well, "checks": [vars(check) for check in checks]})
+    for check in checks:
+        out.show(Text.assemble(word(f"{check.status}"), f"{'':{5 - len(check.status)}}{check.name:12} {lines(check.message)}"))
+        if check.hint:
+            out.show(Text(f"{'':18}{lines(check.hint)}", "dim"))
+    raise typer.Exit(0 if is_well else 3)

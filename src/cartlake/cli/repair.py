@@ -1,0 +1,204 @@
+"""Repair: batches somebody has to decide about, quarantined records, manifests."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from cartlake.cli.options import HERE, REPAIR, AsJson, Project
+from cartlake.cli.output import Output, lines, plain, seconds, word
+from cartlake.cli.views import COUNTS, advice, batch_table, short
+from cartlake.errors import UsageError
+
+if TYPE_CHECKING:
+    from cartlake.queries import BatchDetail, BatchReport
+
+BatchId = Annotated[str, typer.Argument(metavar="ID", help="The batch.", show_default=False)]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the record.", show_default=False)]
+_NO_REASON = "no reason given"
+
+
+def register(app: typer.Typer) -> None:
+    groups = (
+        ("batch", "Look at batches and decide about them.", (batch_list, batch_show, release, reject, retry)),
+        ("quarantine", "Look at the records that broke a rule.", (quarantine_list, quarantine_show)),
+        ("manifest", "Announce landed files.", (manifest_create,)),
+    )
+    for name, help_text, commands in groups:
+        group = typer.Typer(no_args_is_help=True)
+        for command in commands:
+            group.command(command.__name__.removeprefix(f"{name}_"))(command)
+        app.add_typer(group, name=name, help=help_text, rich_help_panel=REPAIR)
+
+
+def batch_list(project: Project = HERE, as_json: AsJson = False) -> None:
+    """All batches, by date."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        reports = lake.batches()
+    out.document([one.to_json() for one in reports])
+    out.show(batch_table(out, reports), "", *advice(reports)) if reports else out.show("There are no batches yet.")
+
+
+def batch_show(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -> None:
+    """One batch: its files, what its tasks did, and what the cross-table rules found."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        found = lake.batch(batch_id)
+    out.document(_batch_document(found))
+    out.show(*_batch_page(out, found))
+
+
+def release(batch_id: BatchId, why: Why = _NO_REASON, project: Project = HERE, as_json: AsJson = False) -> None:
+    """Let a held batch through: the next run publishes it."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        _decided(out, lake.release(batch_id, why), "the next run publishes it")
+
+
+def reject(batch_id: BatchId, why: Why = _NO_REASON, project: Project = HERE, as_json: AsJson = False) -> None:
+    """Leave a batch out; a published one is taken out of every table at once."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        _decided(out, lake.reject(batch_id, why), "nothing of it is in the published tables")
+
+
+def retry(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -> None:
+    """Read a batch's files again, with the contracts as they are now, in the next run."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        _decided(out, lake.retry(batch_id), "the next run reads its files again")
+
+
+def _decided(out: Output, report: BatchReport, consequence: str) -> None:
+    out.document(report.to_json())
+    batch = report.batch
+    out.show(Text.assemble(short(batch.batch_id), " is ", word(batch.status.value), f": {consequence}"))
+
+
+def _batch_document(found: BatchDetail) -> dict[str, object]:
+    return found.report.to_json() | {
+        "files": [vars(file) for file in found.files],
+        "tasks": [vars(task) for task in found.tasks],
+        "results": list(found.results),
+        "states": [
+            {"status": state.status, "recorded_at": state.recorded_at, "reason": state.reason, "actor": state.actor}
+            for state in found.states
+        ],
+    }
+
+
+def _batch_page(out: Output, found: BatchDetail) -> list[RenderableType]:
+    parts: list[RenderableType] = [batch_table(out, [found.report]), "", *advice([found.report])]
+    failed = [row for row in found.results if row["outcome"] == "failed"]
+    if found.files:
+        parts += ["", Text("Files", "bold"), _files(out, found)]
+    if found.tasks:
+        parts += ["", Text("Tasks", "bold"), _tasks(out, found)]
+    if found.results:
+        parts += ["", Text(f"Rules: {len(failed)} of {len(found.results)} failed", "bold")]
+    if failed:
+        table = out.table("rule", "severity", "checked", "failed", "for example", numbers=("checked", "failed"))
+        for row in failed:
+            counts = plain(row["rows_checked"]), plain(row["rows_failed"])
+            table.add_row(plain(row["rule"]), word(row["severity"]), *counts, plain(row["sample_keys"]))
+        parts.append(table)
+    return parts
+
+
+def _files(out: Output, found: BatchDetail) -> RenderableType:
+    table = out.table("feed", "file", "status", *COUNTS, numbers=COUNTS)
+    for file in found.files:
+        counts = (file.rows_in, file.rows_staged, file.rows_quarantined, file.rows_duplicate)
+        table.add_row(plain(file.feed), plain(file.file_name), plain(file.status), *map(plain, counts))
+    return table
+
+
+def _tasks(out: Output, found: BatchDetail) -> RenderableType:
+    table = out.table("task", "attempt", "status", "started", "took", "error", numbers=("attempt", "took"))
+    for task in found.tasks:
+        took = seconds((task.ended_at - task.started_at).total_seconds())
+        started = plain(task.started_at.replace(microsecond=0))
+        error = plain(task.error_message or "")
+        table.add_row(plain(task.task), plain(task.attempt), word(task.status), started, took, error)
+    return table
+
+
+def quarantine_list(
+    batch: Annotated[str | None, typer.Option("--batch", metavar="ID", help="Of this batch only.")] = None,
+    feed: Annotated[str | None, typer.Option("--feed", metavar="FEED", help="Of this feed only.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most so many; --json gives all.")] = 50,
+    project: Project = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """The quarantined records with their reasons; they hold data of people."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        rows = lake.quarantine(batch, feed)
+    out.document(rows)
+    table = out.table("id", "file", "line", "reasons", "record", numbers=("line",))
+    for row in rows[:limit]:
+        reasons = ", ".join(row["reasons"]) if isinstance(row["reasons"], list) else row["reasons"]
+        raw = Text(plain(row["raw"]), "dim", no_wrap=True, overflow="ellipsis")
+        table.add_row(plain(row["id"]), plain(row["source_file"]), str(row["line"]), Text(plain(reasons), "red"), raw)
+    out.show(table) if rows else out.show("Nothing is in quarantine.")
+    if len(rows) > limit:
+        out.notices([f"{limit:,} of {len(rows):,} records are shown; --limit shows more"])
+
+
+def quarantine_show(
+    record_id: Annotated[str, typer.Argument(metavar="ID", help="The record.", show_default=False)],
+    project: Project = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """One quarantined record: where it stands, all its reasons, its raw text."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        found = next((row for row in lake.quarantine() if row["id"] == record_id), None)
+    if found is None:
+        said = f"there is no quarantined record {record_id!r}"
+        raise UsageError("record_unknown", said, hint="`cartlake quarantine list` shows them.")
+    out.document(found)
+    width = max(map(len, found))
+    for name, value in found.items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        said = lines(str(shown)) if name == "raw" else str(shown) if isinstance(shown, int) else plain(shown)
+        out.show(Text.assemble((f"{name:{width}}  ", "bold"), said))
+
+
+def manifest_create(
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], metavar="DATE", help="The batch date of all files, whatever their names say."),
+    ] = None,
+    project: Project = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Write a manifest for the landed files that no batch names, one per date."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        written = lake.create_manifest(None if day is None else day.date())
+    out.document(written)
+    out.show(*(Text(plain(path)) for path in written))
+    if not written:
+        out.show("Every landed file is named by a manifest already.")

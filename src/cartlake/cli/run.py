@@ -1,0 +1,173 @@
+"""Every day: run, watch, status."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import typer
+from rich.text import Text
+
+from cartlake.cli.options import EVERY_DAY, HERE, AsJson, Project, Wait
+from cartlake.cli.output import Output, encode, plain, word, write
+from cartlake.cli.progress import TaskLog
+from cartlake.cli.views import advice, batch_table
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from cartlake.lake import RunReport, Status
+    from cartlake.ledger import TaskRun
+    from cartlake.tasks.context import TaskResult
+
+
+def register(app: typer.Typer) -> None:
+    for command in (run, watch, status):
+        app.command(rich_help_panel=EVERY_DAY)(command)
+
+
+def run(project: Project = HERE, wait: Wait = 0, as_json: AsJson = False) -> None:
+    """Process every batch that is ready, in the order of their dates.
+
+    Ends with 1 if one of them failed, with 75 if another process works on the lake.
+    """
+    out = Output(as_json)
+    with TaskLog(out, "running") as log:
+        from cartlake.lake import Lake
+
+        with Lake(project, wait=None if wait == float("inf") else wait) as lake:
+            report = lake.run(log.on_task)
+    show_run(out, report)
+    raise typer.Exit(1 if report.has_failed else 0)
+
+
+def show_run(out: Output, report: RunReport) -> None:
+    out.document([one.to_json() for one in report.batches])
+    out.notices(report.notices)
+    if report.batches:
+        out.show("", batch_table(out, report.batches), "", *advice(report.batches))
+    else:
+        out.show("Nothing is ready. `cartlake status` says what is there and what is waited for.")
+
+
+def watch(project: Project = HERE, as_json: AsJson = False) -> None:
+    """Run whenever a manifest or a file lands, until interrupted.
+
+    An interruption (Ctrl-C, SIGTERM) lets the step under way finish; a second one ends it at once. With --json the
+    batches are one array, written as they are handled.
+    """
+    from cartlake.lake import Lake
+
+    out, stopping = Output(as_json), threading.Event()
+    _stop_on_signals(stopping)
+    stream = _BatchStream(out)
+    with Lake(project) as lake, stream, TaskLog(out, "watching") as log:
+        out.log.print(f"watching {plain(lake.settings.landing_folder)}; Ctrl-C ends it")
+
+        def on_task(task: TaskRun, result: TaskResult) -> None:
+            log.on_task(task, result)
+            if stopping.is_set() and task.task != "final_merge_operation":
+                raise _Stopped
+
+        try:
+            lake.watch(stopping.is_set, stream.add, on_task)
+        except _Stopped:
+            out.log.print("stopped between two tasks; the next run takes the batches up again")
+
+
+class _Stopped(Exception):
+    """Somebody asked for an end while a run was under way; its batches become ready again."""
+
+
+class _BatchStream:
+    """What watch prints of its runs: tables, or the elements of one JSON array, a line each."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._separator = "["
+        self._told: set[str] = set()
+
+    def __enter__(self) -> None:
+        if self._out.as_json:
+            write("[")
+            self._separator = "\n"
+
+    def __exit__(self, *_: object) -> None:
+        if self._out.as_json:
+            write("\n]\n")
+
+    def add(self, report: RunReport) -> None:
+        self._out.notices(notice for notice in report.notices if notice not in self._told)
+        self._told = set(report.notices)
+        if self._out.as_json:
+            for one in report.batches:
+                write(self._separator + encode(one.to_json(), indent=None))
+                self._separator = ",\n"
+        elif report.batches:
+            self._out.show("", batch_table(self._out, report.batches), "", *advice(report.batches))
+
+
+def _stop_on_signals(stopping: threading.Event) -> None:
+    """The first signal asks for an end; the second has the effect it has in any program."""
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+
+
+def status(project: Project = HERE, as_json: AsJson = False) -> None:
+    """The lake at a glance: what is published, what waits, what needs you."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        found = lake.status()
+    out.document(_status_document(found))
+    out.notices(found.notices)
+    out.show(*_status_lines(out, found))
+
+
+def _quarantined(found: Status) -> int:
+    return sum(one.counts.rows_quarantined for one in found.batches)
+
+
+def _status_document(found: Status) -> dict[str, object]:
+    published = found.publication
+    return {
+        "project": found.project,
+        "publication": vars(published) if published.publication_id else None,
+        "batches": [one.to_json() for one in found.batches],
+        "unannounced": [{"folder": file.folder, "name": file.name} for file in found.unannounced],
+        "rows_quarantined": _quarantined(found),
+        "notices": list(found.notices),
+    }
+
+
+def _status_lines(out: Output, found: Status) -> list[Text]:
+    published, counted = found.publication, Text("Batches      ")
+    by_status: dict[str, int] = {}
+    for one in found.batches:
+        by_status[one.batch.status.value] = by_status.get(one.batch.status.value, 0) + 1
+    for name, count in sorted(by_status.items()):
+        counted.append_text(word(name)).append(f" {count:,}   ")
+    said = [
+        Text(f"Project      {plain(found.project)}"),
+        Text(
+            f"Published    number {published.publication_id}, as of {plain(published.as_of_date)},"
+            f" at {plain(published.published_at.replace(microsecond=0))}"
+            if published.publication_id
+            else "Published    nothing yet: drop files and a manifest in landing, then cartlake run"
+        ),
+        counted if by_status else Text("Batches      none"),
+        Text(f"Quarantined  {_quarantined(found):,} rows{'; cartlake quarantine list' if _quarantined(found) else ''}"),
+    ]
+    needing = advice(found.batches)
+    said += [Text(), *needing] if needing else []
+    if found.unannounced:
+        said += [Text(), Text("Landed, named by no manifest (`cartlake manifest create` makes one):", "yellow")]
+        said += [Text(f"  {plain(file.folder)}/source/{plain(file.name)}") for file in found.unannounced]
+    return said
