@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from importlib import resources
 
 import duckdb
@@ -120,6 +121,7 @@ def contract_text(feed: str) -> str:
     return (resources.files("cartlake") / "contracts" / f"{feed}.yaml").read_text(encoding="utf-8")
 
 
+@cache
 def contract(feed: str) -> Contract:
     return parse_contract(contract_text(feed), f"contracts/{feed}.yaml")
 
@@ -157,12 +159,17 @@ def _fill(
 
 
 def fetched(db: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, object]]:
-    """The rows of a table by `_record`; instants as naive UTC."""
+    """The rows of a table by `_record`; instants in UTC."""
     described = db.execute(f"DESCRIBE {table}").fetchall()
     zoned = "TIMESTAMP WITH TIME ZONE"
     shown = [f"make_timestamp(epoch_us({name}))" if kind == zoned else name for name, kind, *_ in described]
     found = db.execute(f"SELECT {', '.join(shown)} FROM {table} ORDER BY _record").fetchall()
-    return [dict(zip([name for name, *_ in described], row, strict=True)) for row in found]
+    names = [name for name, *_ in described]
+    return [dict(zip(names, map(_in_utc, row), strict=True)) for row in found]
+
+
+def _in_utc(value: object) -> object:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 def codes(row: Mapping[str, object]) -> set[str]:

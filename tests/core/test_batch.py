@@ -321,9 +321,20 @@ def test_a_broken_manifest_is_a_failed_row_under_its_content_recorded_once_and_s
 def test_a_failed_batch_becomes_ready_when_a_corrected_file_of_the_rejected_name_lands() -> None:
     orders = file("orders.csv")
     failed = batch(manifest("orders.csv products.csv"), S.FAILED, waiting_for=("orders.csv",), reason="wrong header")
+    failed = replace(failed, run_id="r1", verdict="FAIL", gate="hold")
     claimed = {"shop-15": {"orders.csv": "bad", "products.csv": "p"}}
     row = only(plan(Landing(files=(orders,)), knowing(failed, claimed=claimed, hashes={orders: "good"}), WAIT, NOW))
     assert (row.status, row.reason, row.waiting_for) == (S.READY, None, ())
+    assert (row.run_id, row.verdict, row.gate) == (None, None, None)
+
+
+def test_a_batch_with_two_rejected_files_waits_for_both_corrections() -> None:
+    orders, products = file("orders.csv"), file("products.csv", "products_data")
+    names = ("orders.csv", "products.csv")
+    failed = batch(manifest(" ".join(names)), S.FAILED, waiting_for=names, reason="wrong headers")
+    known = knowing(failed, claimed={"shop-15": dict.fromkeys(names, "bad")}, hashes={orders: "good", products: "good"})
+    assert plan(Landing(files=(orders,)), known, WAIT, NOW) == Plan()
+    assert only(plan(Landing(files=(orders, products)), known, WAIT, NOW)).status is S.READY
 
 
 @pytest.mark.parametrize("hashes", [{file("orders.csv"): "bad"}, {}])

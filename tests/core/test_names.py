@@ -98,6 +98,7 @@ def test_other_files_are_not_ignored(name: str) -> None:
 def test_names_that_differ_only_by_case_or_by_composition_are_one() -> None:
     assert normalise("ORDERS.CSV") == normalise("orders.csv")
     assert normalise("caf\N{LATIN SMALL LETTER E WITH ACUTE}.csv") == normalise("CAFE\N{COMBINING ACUTE ACCENT}.csv")
+    assert normalise("STRASSE.csv") == normalise("straße.csv")
     assert normalise("orders.csv") != normalise("orders_.csv")
 
 

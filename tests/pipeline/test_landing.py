@@ -259,6 +259,24 @@ def test_a_file_that_changes_while_it_is_read_waits(
     assert files_under(archive) == []
 
 
+def test_a_file_that_ends_early_is_not_taken_for_whole(
+    orders: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Short(Interrupted):
+        def finish(self) -> Any:
+            os.truncate(orders, 2 * 1024 * 1024)
+            os.utime(orders, (1, 1))
+            return super().finish()
+
+    orders.write_bytes(b"x" * 2 * 1024 * 1024)
+    os.utime(orders, (1, 1))
+    monkeypatch.setattr(landing, "Profiler", Short(lambda: os.truncate(orders, 1024 * 1024)))
+    with pytest.raises(DataError) as caught:
+        landing.claim(orders, archive, relative)
+    assert caught.value.code == "file_still_written"
+    assert files_under(archive) == []
+
+
 def test_an_interrupted_claim_leaves_nothing_in_the_archive(
     orders: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.text import Text
+from typer.core import TyperGroup
 
 from cartlake.cli import look, operate, repair, run, start
+from cartlake.cli.options import PANELS
 from cartlake.cli.output import Output, lines, write
 from cartlake.errors import CartlakeError, ConfigError, UsageError
 
 INTERRUPTED, READER_GONE, UNEXPECTED = 130, 141, 3
 LOCAL_PACKAGES = {"arro3", "deltalake", "duckdb"}
 
+
+class _Panels(TyperGroup):
+    """The commands in the order of their panels, groups of commands among them."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return sorted(super().list_commands(ctx), key=lambda name: PANELS.index(self.commands[name].rich_help_panel))
+
+
 app = typer.Typer(
     name="cartlake",
+    cls=_Panels,
     help="Turns the files a shop's systems drop in a folder into trustworthy Delta Lake tables.",
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,12 +40,14 @@ for part in (start, run, repair, look, operate):
     part.register(app)
 
 
-
 @app.callback(invoke_without_command=True)
 def cartlake(
-    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Say which cartlake this is.")] = False
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Say which cartlake this is.")] = False,
 ) -> None:
     if version:
+        from importlib import metadata
+
         write(f"cartlake {metadata.version('cartlake')}\n")
     elif context.invoked_subcommand is None:
         write(context.get_help() + "\n")
@@ -67,7 +78,7 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         out.log.print("interrupted; what was not finished is done by the next run")
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback with data in it
+    except Exception as error:
         return _fail(out, _explained(error))
 
 
@@ -89,6 +100,8 @@ def _explained(error: Exception) -> CartlakeError:
     if isinstance(error, _ClickUsageError):
         return _misused(error)
     if os.environ.get("CARTLAKE_DEBUG") == "1":
+        import traceback
+
         traceback.print_exception(error)
     if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in LOCAL_PACKAGES:
         said = f"the package {error.name} is not installed"
@@ -112,6 +125,8 @@ def _misused(error: Exception) -> UsageError:
 
 def _place(error: Exception) -> tuple[str | None, int | None]:
     """The innermost line of our own code."""
+    import traceback
+
     package = Path(__file__).parents[1]
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if Path(frame.filename).is_relative_to(package):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import RenderableType
 from rich.text import Text
 
 from cartlake.cli.options import HERE, LOOK, AsJson, Project
@@ -27,7 +29,9 @@ def query(
     at: Annotated[str | None, typer.Option("--at", metavar="BATCH", help="As published with this batch.")] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, help="Show at most so many rows.", show_default="50 on a terminal; --json gives all"),
+        typer.Option(
+            "--limit", min=1, help="Show at most so many rows; --json gives all.", show_default="50 on a terminal"
+        ),
     ] = None,
     project: Project = HERE,
     as_json: AsJson = False,
@@ -63,23 +67,24 @@ def history(
     out = Output(as_json)
     with Lake(project) as lake:
         versions = lake.history(table, key)
-    out.document([_version_document(version) for version in versions])
-    out.show(Text(plain(f"{table} {' '.join(key)}: {len(versions)} {'version' if len(versions) == 1 else 'versions'}"), "bold"))
+    out.document([version_document(version) for version in versions])
+    count = f"{len(versions)} {'version' if len(versions) == 1 else 'versions'}"
+    out.show(Text(f"{plain(table)} {plain(' '.join(key))}: {count}", "bold"), "")
     out.show(*life(versions))
 
 
-def _version_document(version: Version) -> dict[str, object]:
+def version_document(version: Version) -> dict[str, object]:
     return version.row | {"changed": version.changed, "source_file": version.source_file, "line": version.line}
 
 
-def life(versions: list[Version]) -> list[Text]:
+def life(versions: Sequence[Version], *, only_changes: bool = False) -> list[RenderableType]:
     """Each version with its interval and source; of the first its values, of the others what changed, old -> new."""
-    said: list[Text] = []
+    said: list[RenderableType] = []
     for before, version in zip([None, *versions], versions, strict=False):
-        said += [Text(), _heading(version)]
+        said.append(_heading(version))
         if before is not None and version.changed:
             said += _changes(before, version)
-        else:
+        elif not only_changes:
             said += _values(version)
     return said
 
@@ -109,6 +114,4 @@ def _changes(before: Version, version: Version) -> list[Text]:
 def _values(version: Version) -> list[Text]:
     shown = {name: value for name, value in version.row.items() if not (name.startswith("_") or name in _TECHNICAL)}
     width = max(map(len, shown))
-    return [
-        Text(f"  {plain(name):{width}}  {plain(value)}") for name, value in shown.items() if value is not None
-    ]
+    return [Text(f"  {plain(name):{width}}  {plain(value)}") for name, value in shown.items() if value is not None]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cartlake.cli.options import HERE, OPERATE, AsJson, Project, Wait
+from cartlake.cli.options import HERE, OPERATE, AsJson, Project
 from cartlake.cli.output import Output, lines, plain, word
 from cartlake.cli.progress import TaskLog
 from cartlake.cli.run import show_run
@@ -15,14 +15,16 @@ from cartlake.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
-    for command in (task, test, doctor):
-        app.command(rich_help_panel=OPERATE)(command)
+    for name, command in (("task", task), ("test", cases), ("doctor", doctor)):
+        app.command(name, rich_help_panel=OPERATE)(command)
 
 
 def task(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="orders_stage_load ... final_merge_operation", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="orders_stage_load ... final_merge_operation")],
     batch: Annotated[str | None, typer.Option("--batch", metavar="ID", help="Over this batch.")] = None,
-    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Over the batches of this run; a new one takes what is ready.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="Over this run's batches; a new run takes what is ready.")
+    ] = None,
     fail_on_held: Annotated[bool, typer.Option("--fail-on-held", help="End with 1 if a batch is held.")] = False,
     project: Project = HERE,
     as_json: AsJson = False,
@@ -45,7 +47,7 @@ def task(
     raise typer.Exit(1 if (is_last and report.has_failed) or (fail_on_held and is_held) else 0)
 
 
-def test(project: Project = HERE, as_json: AsJson = False) -> None:
+def cases(project: Project = HERE, as_json: AsJson = False) -> None:
     """Run the given/expect cases of the models; ends with 1 if one differs."""
     from cartlake.lake import Lake
 
@@ -68,7 +70,8 @@ def test(project: Project = HERE, as_json: AsJson = False) -> None:
     )
     for result in failed:
         place = f"{plain(result.case.path)}:{result.case.line}"
-        out.show(Text.assemble(("failed ", "red"), f"{plain(result.model)}: {plain(result.case.name)}  ", (place, "dim")))
+        case = f"{plain(result.model)}: {plain(result.case.name)}  "
+        out.show(Text.assemble(("failed ", "red"), case, (place, "dim")))
         out.show(*(Text(f"  {plain(row)}") for row in result.difference))
     out.show(Text(f"{len(results) - len(failed):,} of {len(results):,} cases passed", "red" if failed else "green"))
     raise typer.Exit(1 if failed else 0)
@@ -83,7 +86,8 @@ def doctor(project: Project = HERE, as_json: AsJson = False) -> None:
     is_well = all(check.status != "fail" for check in checks)
     out.document({"ok": is_well, "checks": [vars(check) for check in checks]})
     for check in checks:
-        out.show(Text.assemble(word(f"{check.status}"), f"{'':{5 - len(check.status)}}{check.name:12} {lines(check.message)}"))
+        indent = " " * (5 - len(check.status))
+        out.show(Text.assemble(word(check.status), f"{indent}{check.name:12} {lines(check.message)}"))
         if check.hint:
             out.show(Text(f"{'':18}{lines(check.hint)}", "dim"))
     raise typer.Exit(0 if is_well else 3)

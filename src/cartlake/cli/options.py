@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-START, EVERY_DAY, REPAIR, LOOK, OPERATE = "Start", "Every day", "Repair", "Look", "Operate"
+PANELS = START, EVERY_DAY, REPAIR, LOOK, OPERATE = "Start", "Every day", "Repair", "Look", "Operate"
 
 Project = Annotated[
     Path, typer.Option("--project", metavar="DIR", help="The project folder.", show_default="the current folder")

@@ -11,8 +11,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from enum import Enum
-from pathlib import Path
 from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -78,9 +76,7 @@ def new_table(columns: Sequence[str], numbers: Sequence[str] = (), *, boxed: boo
     table = Table(box=SIMPLE_HEAD if boxed else None, header_style="bold", pad_edge=False, show_edge=False)
     for column in columns:
         is_number = column in numbers
-        table.add_column(
-            plain(column), justify="right" if is_number else "left", no_wrap=is_number, overflow="fold"
-        )
+        table.add_column(plain(column), justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     return table
 
 
@@ -122,7 +118,7 @@ def seconds(value: float) -> str:
     """`0.12 s`, `3.4 s`, `75 s`, `12 min 05 s`."""
     if value < 1:
         return f"{value:.2f} s"
-    if value < 60:  # noqa: PLR2004 - a minute
+    if value < 60:
         return f"{value:.1f} s"
     return f"{int(value) // 60} min {int(value) % 60:02} s"
 
@@ -150,12 +146,6 @@ def _json(value: object) -> object:
         return _utc(value).isoformat()
     if isinstance(value, date | time):
         return value.isoformat()
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, bytes):
-        return value.hex()
     return str(value)
 
 

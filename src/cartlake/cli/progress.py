@@ -6,14 +6,13 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
 from cartlake.cli.output import STYLE_OF, Output, plain, seconds
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from cartlake.ledger import TaskRun
     from cartlake.tasks.context import TaskResult
 
@@ -25,6 +24,8 @@ class TaskLog:
     """Used around `Lake.run`; `on_task` prints the line of a task on stderr."""
 
     def __init__(self, out: Output, doing: str) -> None:
+        from rich.live import Live
+
         self._out = out
         self._activity = _Activity(doing)
         self._live = Live(self._activity, console=out.log, transient=True, refresh_per_second=8)
@@ -48,12 +49,16 @@ class _Activity:
     """`⠋ running: 3 tasks done, 12 s`, as it is at the moment it is drawn."""
 
     def __init__(self, doing: str) -> None:
+        from rich.spinner import Spinner
+
         self.done = 0
         self._doing = doing
         self._spinner = Spinner("dots")
         self._started = time.monotonic()
 
     def __rich__(self) -> Table:
+        from rich.table import Table
+
         passed = seconds(round(time.monotonic() - self._started))
         grid = Table.grid(padding=(0, 1))
         grid.add_row(self._spinner, Text(f"{self._doing}: {self.done} tasks done, {passed}", "dim"))

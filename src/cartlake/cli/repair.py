@@ -187,7 +187,9 @@ def quarantine_show(
 def manifest_create(
     day: Annotated[
         datetime | None,
-        typer.Option("--date", formats=["%Y-%m-%d"], metavar="DATE", help="The batch date of all files, whatever their names say."),
+        typer.Option(
+            "--date", formats=["%Y-%m-%d"], metavar="DATE", help="The date of them all, whatever their names say."
+        ),
     ] = None,
     project: Project = HERE,
     as_json: AsJson = False,

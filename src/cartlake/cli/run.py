@@ -128,7 +128,7 @@ def status(project: Project = HERE, as_json: AsJson = False) -> None:
         found = lake.status()
     out.document(_status_document(found))
     out.notices(found.notices)
-    out.show(*_status_lines(out, found))
+    out.show(*_status_lines(found))
 
 
 def _quarantined(found: Status) -> int:
@@ -147,7 +147,7 @@ def _status_document(found: Status) -> dict[str, object]:
     }
 
 
-def _status_lines(out: Output, found: Status) -> list[Text]:
+def _status_lines(found: Status) -> list[Text]:
     published, counted = found.publication, Text("Batches      ")
     by_status: dict[str, int] = {}
     for one in found.batches:

@@ -50,7 +50,7 @@ def init(
 
 def demo(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the demo.")] = Path("cartlake-demo"),
-    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Also draw the summary as a picture.")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Also draw the summary.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Generate a small shop, run it day by day, and show what came out."""
@@ -78,9 +78,7 @@ class ShopOptions:
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Equal numbers give equal files.")] = 1
     start: Annotated[
         datetime,
-        typer.Option(
-            "--start", formats=["%Y-%m-%d"], metavar="DATE", help="The first day.", show_default="2025-01-01"
-        ),
+        typer.Option("--start", formats=["%Y-%m-%d"], metavar="DATE", help="The first day.", show_default="2025-01-01"),
     ] = datetime(2025, 1, 1)  # noqa: DTZ001 - a date: typer knows no other type for it
     faults: Annotated[
         str, typer.Option("--faults", metavar="all|NAME,...", help="Defects to put in.", show_default="none")
@@ -114,7 +112,7 @@ def generate(options: ShopOptions) -> None:
 
 
 def _day_line(report: DayReport) -> Text:
-    return Text(f"{report.day}  {report.rows:>10,} records  {report.bytes:>13,} bytes  {len(report.manifests)} manifests")
+    return Text(f"{report.day}  {report.rows:>10,} records  {report.bytes:>13,} bytes")
 
 
 def _day_document(report: DayReport) -> dict[str, object]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import NoReturn
+from typing import ClassVar, NoReturn, TypeAlias
 
 import sqlglot
 from sqlglot import exp
@@ -24,14 +24,37 @@ from cartlake.errors import ModelError
 
 __all__ = ["FUNCTIONS", "Target", "check_expression", "compile_sql", "tables_of"]
 
+Node: TypeAlias = exp.Expr
+_T = exp.DType
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_T = exp.DType
+# fmt: off
+_EXPRESSIONS: tuple[type[Node], ...] = (
+    exp.Add, exp.And, exp.Anonymous, exp.Between, exp.Boolean, exp.Case, exp.Cast, exp.Column, exp.DataType,
+    exp.DataTypeParam, exp.Dot, exp.EQ, exp.GT, exp.GTE, exp.Identifier, exp.If, exp.In, exp.Is, exp.LT, exp.LTE,
+    exp.Literal, exp.Mul, exp.NEQ, exp.Neg, exp.Not, exp.Null, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Or, exp.Paren,
+    exp.Sub, exp.TryCast,
+)
+_QUERIES: tuple[type[Node], ...] = (
+    exp.Alias, exp.CTE, exp.Distinct, exp.Except, exp.Exists, exp.Filter, exp.From, exp.Group, exp.Having,
+    exp.IgnoreNulls, exp.Intersect, exp.Join, exp.Limit, exp.Order, exp.Ordered, exp.Placeholder, exp.Select, exp.Star,
+    exp.Subquery, exp.Table, exp.TableAlias, exp.Tuple, exp.Union, exp.Values, exp.Where, exp.Window, exp.WindowSpec,
+    exp.With,
+)
+# fmt: on
+_ABSENT: Mapping[type[Node], tuple[str, ...]] = {
+    exp.CTE: ("materialized",),
+    exp.Distinct: ("on",),
+    exp.Group: ("all", "totals"),
+    exp.Join: ("method",),
+    exp.Star: ("replace", "rename", "ilike"),
+    exp.Union: ("by_name", "side", "kind"),
+    exp.With: ("recursive",),
+}
 _CASTS = {_T.BIGINT, _T.DECIMAL}
-_TRIED = {_T.BIGINT, _T.DECIMAL, _T.DATE, _T.BOOLEAN}
+_TRIED = {*_CASTS, _T.DATE, _T.BOOLEAN}
 _TYPED_NULLS = {*_TRIED, _T.TEXT, _T.TIMESTAMPTZ, _T.MAP}
 _CAST_INSTEAD = {
     _T.TEXT: "text(x) is the canonical text.",
@@ -42,58 +65,35 @@ _CAST_INSTEAD = {
     _T.FLOAT: "Cast to decimal(p,s).",
     _T.INT: "Cast to bigint.",
 }
-_EXPRESSIONS: tuple[type[exp.Expression], ...] = (
-    exp.Add, exp.Alias, exp.And, exp.Anonymous, exp.Between, exp.Boolean, exp.Case, exp.Cast, exp.Column, exp.DataType,
-    exp.DataTypeParam, exp.Dot, exp.EQ, exp.GT, exp.GTE, exp.Identifier, exp.If, exp.In, exp.Is, exp.LT, exp.LTE,
-    exp.Literal, exp.Mul, exp.NEQ, exp.Neg, exp.Not, exp.Null, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Or, exp.Paren,
-    exp.Sub, exp.TryCast,
-)  # fmt: skip
-_QUERIES: tuple[type[exp.Expression], ...] = (
-    exp.CTE, exp.Distinct, exp.Except, exp.Exists, exp.Filter, exp.From, exp.Group, exp.Having, exp.IgnoreNulls,
-    exp.Intersect, exp.Join, exp.Limit, exp.Order, exp.Ordered, exp.Placeholder, exp.Select, exp.Star, exp.Subquery,
-    exp.Table, exp.TableAlias, exp.Tuple, exp.Union, exp.Values, exp.Where, exp.Window, exp.WindowSpec, exp.With,
-)  # fmt: skip
-_ABSENT: Mapping[type[exp.Expression], tuple[str, ...]] = {
-    exp.CTE: ("materialized",),
-    exp.Distinct: ("on",),
-    exp.Group: ("all", "totals"),
-    exp.Join: ("method",),
-    exp.Star: ("replace", "rename", "ilike"),
-    exp.Union: ("by_name", "side", "kind"),
-    exp.With: ("recursive",),
+_HINTS = {
+    "ratio(a, b, scale) is the exact quotient.": "div intdiv mod",
+    "ratio(sum(x), count(x), scale) is the exact average.": "avg mean",
+    "ratio(x, 1, scale) rounds half away from zero.": "round bround",
+    "concat_ws('', a, b) joins texts and leaves NULLs out.": "concat dpipe",
+    "matches(text, 'regex') takes simple regular expressions.": "like ilike rlike regexp",
+    "day_of_week(date) counts from 1 = Sunday.": "dayofweek weekday",
+    "days_between(later, earlier) is the number of days.": "datediff date_diff",
+    "years_between(later, earlier) counts completed years.": "months_between",
+    "add_days(date, n) and add_days_ts(ts, n) go on by days.": "date_add date_sub interval",
+    "parse_date(text, 'pattern') is the date, NULL for what is none.": "to_date try_to_date",
+    "parse_timestamp(text, zone, 'pattern') is the timestamp, NULL for what is none.": "to_timestamp try_to_timestamp",
+    "local_hour(ts, zone) is the hour in a zone.": "hour",
+    "month_of(date) is the month.": "month",
+    "as_of_max(value, order) is the value at the greatest order.": "max_by arg_max argmax",
+    "as_of_min(value, order) is the value at the smallest order.": "min_by arg_min argmin",
+    "Nothing stored depends on today: take a parameter.": "currentdate currenttimestamp now current_timestamp",
+    "Number the rows with row_number() in a subquery and take those wanted.": "qualify",
 }
-_INSTEAD = {
-    "div": "ratio(a, b, scale) is the exact quotient.",
-    "intdiv": "ratio(a, b, scale) is the exact quotient.",
-    "avg": "ratio(sum(x), count(x), scale) is the exact average.",
-    "mean": "ratio(sum(x), count(x), scale) is the exact average.",
-    "concat": "concat_ws('', a, b) leaves NULLs out.",
-    "dpipe": "concat_ws('', a, b) leaves NULLs out.",
-    "like": "matches(text, 'regex') takes simple regular expressions.",
-    "rlike": "matches(text, 'regex') takes simple regular expressions.",
-    "dayofweek": "day_of_week(date) counts from 1 = Sunday.",
-    "datediff": "days_between(later, earlier) is the number of days.",
-    "months_between": "years_between(later, earlier) counts completed years.",
-    "to_date": "parse_date(text, 'pattern') gives NULL for what is not a date.",
-    "to_timestamp": "parse_timestamp(text, zone, 'pattern') gives NULL for what is not a time.",
-    "hour": "local_hour(ts, zone) is the hour in a zone.",
-    "month": "month_of(date) is the month.",
-    "max_by": "as_of_max(value, order) is the value at the greatest order.",
-    "min_by": "as_of_min(value, order) is the value at the smallest order.",
-    "round": "ratio(x, 1, scale) rounds half away from zero.",
-    "current_date": "Nothing stored depends on today: take a parameter.",
-    "current_timestamp": "Nothing stored depends on today: take a parameter.",
-    "now": "Nothing stored depends on today: take a parameter.",
-}
+_INSTEAD = {name: hint for hint, names in _HINTS.items() for name in names.split()}
 
 
 class _Source(Spark):
     """Spark SQL in which functions keep name and arguments as written: what they mean is in the registry."""
 
-    class Parser(Spark.Parser):
+    class Parser(Spark.Parser):  # type: ignore[misc, valid-type]
         STRICT_CAST = True
-        FUNCTIONS = {}  # noqa: RUF012
-        FUNCTION_PARSERS = {  # noqa: RUF012
+        FUNCTIONS: ClassVar[dict[str, object]] = {}
+        FUNCTION_PARSERS: ClassVar = {
             name: parse for name, parse in Spark.Parser.FUNCTION_PARSERS.items() if name.lower() not in FUNCTIONS
         }
 
@@ -101,13 +101,11 @@ class _Source(Spark):
 class _DuckTemplate(DuckDB):
     """The same for DuckDB, but for functions whose IGNORE NULLS stands inside the parentheses there."""
 
-    class Parser(DuckDB.Parser):
-        FUNCTIONS = {  # noqa: RUF012
+    class Parser(DuckDB.Parser):  # type: ignore[misc, valid-type]
+        FUNCTIONS: ClassVar = {
             name: DuckDB.Parser.FUNCTIONS[name] for name in ("LAG", "LEAD", "FIRST_VALUE", "LAST_VALUE")
         }
-        FUNCTION_PARSERS = {  # noqa: RUF012
-            name: DuckDB.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")
-        }
+        FUNCTION_PARSERS: ClassVar = {name: DuckDB.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")}
 
 
 def compile_sql(sql: str, target: Target, params: Mapping[str, object] | None = None) -> str:
@@ -121,17 +119,16 @@ def compile_sql(sql: str, target: Target, params: Mapping[str, object] | None = 
 
 def tables_of(sql: str) -> tuple[str, ...]:
     """The relations that a query reads, without its CTEs, in order of first use, as written."""
-    tables = sorted(
-        (table for table in _query(sql).find_all(exp.Table) if not _is_cte(table)), key=lambda table: _start(table)
-    )
+    tables = sorted((table for table in _query(sql).find_all(exp.Table) if not _is_cte(table)), key=_start)
     return tuple(dict.fromkeys(table.name for table in tables))
 
 
 def check_expression(sql: str) -> None:
     """Returns when `sql` is one expression over columns and literals with listed functions of single rows: no
     subquery, aggregate, window or parameter. Raises ModelError otherwise."""
-    _check(_parsed(sql, into=exp.Condition), _EXPRESSIONS)
-    for node in _parsed(sql, into=exp.Condition).find_all(exp.Anonymous):
+    expression = _parsed(sql, into=exp.Condition)
+    _check(expression, _EXPRESSIONS)
+    for node in expression.find_all(exp.Anonymous):
         if FUNCTIONS[node.name.lower()].kind != "row":
             _refuse(node, f"{node.name}() needs several rows; a rule sees one", "Use a cross-table rule.")
 
@@ -151,7 +148,7 @@ def _compiled(sql: str, target: Target, literals: tuple[tuple[str, str], ...]) -
 
 
 @lru_cache(maxsize=512)
-def _query(sql: str) -> exp.Expression:
+def _query(sql: str) -> Node:
     """The checked query; callers copy it before they change it."""
     query = _parsed(sql)
     if not isinstance(query, exp.Query | exp.Values):
@@ -160,7 +157,7 @@ def _query(sql: str) -> exp.Expression:
     return query
 
 
-def _parsed(sql: str, into: type[exp.Expression] | None = None) -> exp.Expression:
+def _parsed(sql: str, into: type[Node] | None = None) -> Node:
     try:
         found = _Source().parse_into(into, sql) if into else _Source().parse(sql)
     except ParseError as error:
@@ -170,6 +167,8 @@ def _parsed(sql: str, into: type[exp.Expression] | None = None) -> exp.Expressio
         ) from None
     except TokenError as error:
         raise ModelError("sql_syntax", f"{error}") from None
+    except RecursionError:
+        raise ModelError("sql_syntax", "this is nested too deeply", hint="Name its parts in a WITH.") from None
     statements = [statement for statement in found if statement is not None]
     if len(statements) != 1:
         raise ModelError("sql_not_one", f"{len(statements)} statements where one is needed")
@@ -179,7 +178,7 @@ def _parsed(sql: str, into: type[exp.Expression] | None = None) -> exp.Expressio
 # --- what is allowed -------------------------------------------------------------------------------------------
 
 
-def _check(query: exp.Expression, allowed: tuple[type[exp.Expression], ...]) -> None:
+def _check(query: Node, allowed: tuple[type[Node], ...]) -> None:
     for node in query.walk():
         if type(node) not in allowed:
             _refuse(node, f"{node.key} is not on the list of what SQL here may use", _INSTEAD.get(node.key))
@@ -191,7 +190,7 @@ def _check(query: exp.Expression, allowed: tuple[type[exp.Expression], ...]) -> 
                 _refuse(node, f"{node.key} with {name} is not on the list of what SQL here may use")
 
 
-def _check_function(node: exp.Expression) -> None:
+def _check_function(node: Node) -> None:
     function = FUNCTIONS.get(node.name.lower())
     if function is None:
         _refuse(node, f"{node.name}() is not on the list of functions", _INSTEAD.get(node.name.lower()))
@@ -205,7 +204,7 @@ def _check_function(node: exp.Expression) -> None:
             _refuse(node, f"{node.name}(*)", f"It is {function.signature}.")
 
 
-def _check_cast(node: exp.Expression) -> None:
+def _check_cast(node: Node) -> None:
     kind, value = node.args["to"].this, node.this
     if kind == exp.DType.DECIMAL and len(node.args["to"].expressions) != 2:
         _refuse(node, "a decimal without precision and scale", "Write decimal(p,s).")
@@ -225,19 +224,19 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _check_table(node: exp.Expression) -> None:
-    if isinstance(node.this, exp.Identifier) and not (_NAME.fullmatch(node.name) and len(node.parts) == 1):
+def _check_table(node: Node) -> None:
+    if isinstance(node.this, exp.Identifier) and not (_NAME.fullmatch(node.name) and not node.args.get("db")):
         _refuse(node, f"{node.sql('spark')} is not the plain name of a relation", "Relations have one name each.")
     if not isinstance(node.this, exp.Identifier | exp.Anonymous):
         _refuse(node, "a relation must be a name")
 
 
-def _check_literal(node: exp.Expression) -> None:
+def _check_literal(node: Node) -> None:
     if not node.is_string and not (_NUMBER.fullmatch(node.name) and len(node.name.replace(".", "").lstrip("0")) <= 38):
         _refuse(node, f"{node.name} is not an exact number", "Write digits with a point, at most 38.")
 
 
-def _check_shape(node: exp.Expression) -> None:
+def _check_shape(node: Node) -> None:
     if isinstance(node, exp.Placeholder) and not node.this:
         _refuse(node, "a parameter without a name", "Write :name.")
     if isinstance(node, exp.Dot) and not isinstance(node.expression, exp.Identifier):
@@ -246,38 +245,43 @@ def _check_shape(node: exp.Expression) -> None:
         _refuse(node, "IN without parentheses", "Write IN (...) or IN :name.")
 
 
-_CHECKS: tuple[tuple[type[exp.Expression], Callable[[exp.Expression], None]], ...] = (
+_CHECKS: tuple[tuple[type[Node], Callable[[Node], None]], ...] = (
     (exp.Anonymous, _check_function),
     (exp.Cast, _check_cast),
     (exp.Table, _check_table),
     (exp.Literal, _check_literal),
-    (exp.Expression, _check_shape),
+    (Node, _check_shape),
 )
 
 
-def _refuse(node: exp.Expression, message: str, hint: str | None = None) -> NoReturn:
+def _refuse(node: Node, message: str, hint: str | None = None) -> NoReturn:
     placed = next((each for each in (*node.walk(), node.parent) if each is not None and "line" in each.meta), None)
     meta = placed.meta if placed is not None else {}
     column = meta["col"] - (meta["end"] - meta["start"]) if meta else None
     raise ModelError("sql_refused", message, line=meta.get("line"), column=column, hint=hint)
 
 
-def _start(node: exp.Expression) -> int:
+def _start(node: Node) -> int:
     return int(node.this.meta.get("start", 0))
 
 
-def _is_cte(table: exp.Expression) -> bool:
+def _is_cte(table: Node) -> bool:
     """Whether the name is that of a CTE in scope: one before it in its own WITH, any of a WITH around it."""
     below, node = table, table.parent
     while node is not None:
         if isinstance(node, exp.With):
-            ctes = node.expressions[: node.expressions.index(below)]
+            ctes = node.expressions[: _place(node.expressions, below)]
         else:
-            ctes = node.args["with_"].expressions if node.args.get("with_") and below is not node.args["with_"] else []
+            around = node.args.get("with_")
+            ctes = around.expressions if around and below is not around else []
         if any(cte.alias.lower() == table.name.lower() for cte in ctes):
             return True
         below, node = node, node.parent
     return False
+
+
+def _place(nodes: Sequence[Node], wanted: Node) -> int:
+    return next(n for n, node in enumerate(nodes) if node is wanted)
 
 
 # --- parameters ------------------------------------------------------------------------------------------------
@@ -285,27 +289,34 @@ def _is_cte(table: exp.Expression) -> bool:
 
 def _literal_sql(name: str, value: object) -> str:
     """The value as a literal of our dialect."""
+    written = _scalar_sql(value)
+    if written is None and isinstance(value, tuple) and all(isinstance(item, str) for item in value):
+        written = f"({', '.join(str(_scalar_sql(item)) for item in value)})"
+    if written is None:
+        raise ModelError(
+            "parameter_type",
+            f"parameter :{name} is a {type(value).__name__} that has no exact literal",
+            hint="Give str, int, Decimal, date, datetime with a zone, bool, None or a tuple of str.",
+        )
+    return written
+
+
+def _scalar_sql(value: object) -> str | None:
+    written = None
     match value:
         case None | bool():
-            return str(value).upper().replace("NONE", "NULL")
+            written = {None: "NULL", True: "TRUE", False: "FALSE"}[value]
         case str():
-            return exp.Literal.string(value).sql("spark")
+            written = exp.Literal.string(value).sql("spark")
         case int() if -(2**63) <= value < 2**63:
-            return str(value)
+            written = str(value)
         case Decimal() if value.is_finite():
-            return _decimal_sql(value)
+            written = _decimal_sql(value)
         case datetime() if value.tzinfo is not None:
-            since = value - _EPOCH
-            return f"from_micros({(since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds})"
+            written = f"from_micros({(value - _EPOCH) // timedelta(microseconds=1)})"
         case date() if not isinstance(value, datetime):
-            return f"DATE '{value.isoformat()}'"
-        case tuple() if all(isinstance(item, str) for item in value):
-            return f"({', '.join(_literal_sql(name, item) for item in value)})"
-    raise ModelError(
-        "parameter_type",
-        f"parameter :{name} is a {type(value).__name__} that has no exact literal",
-        hint="Give str, int, Decimal, date, datetime with a zone, bool, None or a tuple of str.",
-    )
+            written = f"DATE '{value.isoformat()}'"
+    return written
 
 
 def _decimal_sql(value: Decimal) -> str:
@@ -315,7 +326,7 @@ def _decimal_sql(value: Decimal) -> str:
     return f"CAST('{text}' AS DECIMAL({digits}, {scale}))"
 
 
-def _bind(query: exp.Expression, literals: Mapping[str, str]) -> None:
+def _bind(query: Node, literals: Mapping[str, str]) -> None:
     for node in list(query.find_all(exp.Placeholder)):
         if node.name not in literals:
             _refuse(node, f"parameter :{node.name} has no value")
@@ -326,7 +337,7 @@ def _bind(query: exp.Expression, literals: Mapping[str, str]) -> None:
             node.replace(_literal_tree(text).copy())
 
 
-def _bind_list(node: exp.Expression, text: str) -> None:
+def _bind_list(node: Node, text: str) -> None:
     """`x IN :list` and `x IN (:list)`; nothing is in an empty list."""
     place = node.parent
     if not isinstance(place, exp.In) or len(place.expressions) > 1:
@@ -339,18 +350,18 @@ def _bind_list(node: exp.Expression, text: str) -> None:
 
 
 @lru_cache(maxsize=512)
-def _literal_tree(text: str) -> exp.Expression:
+def _literal_tree(text: str) -> Node:
     return _parsed(text, into=exp.Condition)
 
 
 # --- macros ----------------------------------------------------------------------------------------------------
 
 
-def _call(node: exp.Expression, target: Target) -> exp.Expression:
+def _call(node: Node, target: Target) -> Node:
     return _filled(node, FUNCTIONS[node.name.lower()], node.expressions, target)
 
 
-def _cast(node: exp.Expression, target: Target) -> exp.Expression:
+def _cast(node: Node, target: Target) -> Node:
     """try_cast is the parse_ macro of its type; Spark cuts a decimal off that becomes a bigint, DuckDB rounds it."""
     to, value = node.args["to"], node.this
     if isinstance(node, exp.TryCast) and not value.is_number:
@@ -362,36 +373,33 @@ def _cast(node: exp.Expression, target: Target) -> exp.Expression:
     return exp.cast(value, to)
 
 
-def _filled(
-    node: exp.Expression, function: Function, arguments: Sequence[exp.Expression], target: Target
-) -> exp.Expression:
+def _filled(node: Node, function: Function, arguments: Sequence[Node], target: Target) -> Node:
     """The function's template for `arguments`."""
-    values = [argument.name if isinstance(argument, exp.Literal) else "" for argument in arguments]
+    usage = f"It is {function.signature}."
     for position, argument in enumerate(arguments):
         if function.needs_literal(position) and not isinstance(argument, exp.Literal):
-            _refuse(node, f"argument {position + 1} of {function.name}() must be a literal", f"It is {function.signature}.")
+            _refuse(node, f"argument {position + 1} of {function.name}() must be a literal", usage)
     try:
-        template = function.template(target, values)
+        template = function.template(target, [each.name if isinstance(each, exp.Literal) else "" for each in arguments])
     except ValueError as error:
-        _refuse(node, f"{function.name}(): {error}", f"It is {function.signature}.")
-    slots = {f"_{n + 1}": argument if _binds_tightly(argument) else exp.paren(argument, copy=False)
-             for n, argument in enumerate(arguments)}
+        _refuse(node, f"{function.name}(): {error}", usage)
+    slots = {f"_{n}": each if _is_tight(each) else exp.paren(each) for n, each in enumerate(arguments, start=1)}
     made = _template_tree(template, target).transform(
         lambda part: slots[part.name].copy() if isinstance(part, exp.Column) and part.name in slots else part
     )
     return exp.paren(made) if isinstance(made, exp.Binary) else made
 
 
-def _binds_tightly(node: exp.Expression) -> bool:
+def _is_tight(node: Node) -> bool:
     return not isinstance(node, exp.Binary | exp.Unary | exp.Between | exp.In) or isinstance(node, exp.Paren)
 
 
 @lru_cache(maxsize=512)
-def _template_tree(template: str, target: Target) -> exp.Expression:
+def _template_tree(template: str, target: Target) -> Node:
     return sqlglot.parse_one(template, read=_DuckTemplate if target == "duckdb" else _Source)
 
 
-def _hide_variables(query: exp.Expression) -> None:
+def _hide_variables(query: Node) -> None:
     """Spark puts settings and environment in the place of `${name}`, also within literals."""
     for node in list(query.find_all(exp.Literal)):
         if node.is_string and "${" in node.name:
@@ -399,7 +407,7 @@ def _hide_variables(query: exp.Expression) -> None:
             node.replace(exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(""), *_split(pieces)]))
 
 
-def _split(pieces: list[str]) -> Iterator[exp.Expression]:
+def _split(pieces: list[str]) -> Iterator[Node]:
     """`a${b` as `a$` and `{b`."""
     for n, piece in enumerate(pieces):
         head, tail = "{" if n else "", "$" if n < len(pieces) - 1 else ""

@@ -15,6 +15,7 @@ from typing import Literal
 Target = Literal["duckdb", "spark"]
 Kind = Literal["row", "aggregate", "window"]
 Template = str | Callable[[Sequence[str]], str]
+ByValue = Callable[[Sequence[str], Target], str]
 
 DECIMAL_DIGITS = 38
 RATIO_DIGITS = 10
@@ -34,7 +35,7 @@ PATTERN_PARTS = {
     "mm": ("[0-5][0-9]", "%M"),
     "ss": ("[0-5][0-9]", "%S"),
 }
-PATTERN_TOKEN = re.compile(r"yyyy|MM|dd|HH|mm|ss|'[^']*'|[^A-Za-z']")
+PATTERN_TOKEN = re.compile(r"yyyy|MM|dd|HH|mm|ss|'T'|[^A-Za-z']")
 
 
 @dataclass(frozen=True)
@@ -155,10 +156,8 @@ def _parse_decimal(values: Sequence[str], target: Target) -> str:
 
 
 def _parse_bigint(target: Target) -> str:
-    return (
-        f"CASE WHEN {full_match('[+-]?[0-9]{1,18}(?:[.]0+)?', target)} "
-        "THEN TRY_CAST(split_part(_1, '.', 1) AS BIGINT) END"
-    )
+    whole = "_1" if target == "duckdb" else "split_part(_1, '.', 1)"  # Spark refuses `12.0`
+    return f"CASE WHEN {full_match('[+-]?[0-9]{1,18}(?:[.]0+)?', target)} THEN TRY_CAST({whole} AS BIGINT) END"
 
 
 PARSE_BOOLEAN = (
@@ -177,9 +176,7 @@ def _instant(local: str, zone: str, target: Target) -> str:
     if zone == "UTC":
         return f"make_timestamptz(epoch_us({local}))"
     earlier = f"(timezone('{zone}', {local} - INTERVAL 3 HOUR) + INTERVAL 3 HOUR)"
-    return (
-        f"CASE WHEN timezone('{zone}', {earlier}) = {local} THEN {earlier} ELSE timezone('{zone}', {local}) END"
-    )
+    return f"CASE WHEN timezone('{zone}', {earlier}) = {local} THEN {earlier} ELSE timezone('{zone}', {local}) END"
 
 
 def _local_time(values: Sequence[str], target: Target) -> str:
@@ -201,7 +198,7 @@ def _pattern(pattern: str) -> list[str]:
     parts = PATTERN_TOKEN.findall(pattern)
     named = [part for part in parts if part in PATTERN_PARTS]
     wanted = list(PATTERN_PARTS)
-    if "".join(parts) != pattern or set(named[:]) != set(wanted[: len(named)]) or not 3 <= len(named) <= 6:
+    if "".join(parts) != pattern or set(named) != set(wanted[: len(named)]) or not 3 <= len(named) <= 6:
         raise ValueError(
             f"{pattern or 'an expression'} is not a pattern of yyyy, MM, dd and at most HH, mm, ss, with separators"
         )
@@ -224,25 +221,32 @@ def _by_pattern(pattern: str, target: Target) -> tuple[str, str]:
 
 
 def _parse_timestamp(values: Sequence[str], target: Target) -> str:
-    zone, patterns = zone_name(values[1]), values[2:]
-    local = "TRY_CAST(_1 AS TIMESTAMP)"
-    with_seconds = "regexp_replace(_1, '^(.{16})([Z+-])', '$1:00$2')"  # Spark wants them before an offset
-    zoned = "TRY_CAST(_1 AS TIMESTAMPTZ)" if target == "duckdb" else f"TRY_CAST({with_seconds} AS TIMESTAMP)"
-    branches = [
-        (full_match(f"{DATE}(?:[ T]{CLOCK})?", target), _instant(local, zone, target)),
-        (full_match(f"{DATE}[ T]{CLOCK}{OFFSET}", target), zoned),
-    ]
-    for guard, parsed in (_by_pattern(pattern, target) for pattern in patterns):
-        branches.append((guard, _instant(parsed, zone, target)))
+    """The zone is applied around the branches, not in each: DuckDB then computes the local time once."""
+    zone, patterns = zone_name(values[1]), [_by_pattern(pattern, target) for pattern in values[2:]]
+    zulu = "Z?" if zone == "UTC" else ""  # DuckDB's cast to TIMESTAMP reads over any offset: here it may
+    local = _first_of([(full_match(f"{DATE}(?:[ T]{CLOCK}{zulu})?", target), LOCAL), *patterns])
+    zoned = (full_match(f"{DATE}[ T]{CLOCK}{OFFSET}", target), ZONED_DUCKDB if target == "duckdb" else ZONED_SPARK)
+    return f"coalesce({_instant(local, zone, target)}, {_first_of([zoned])})"
+
+
+LOCAL = "TRY_CAST(_1 AS TIMESTAMP)"
+ZONED_DUCKDB = "TRY_CAST(_1 AS TIMESTAMPTZ)"
+ZONED_SPARK = "TRY_CAST(regexp_replace(_1, '^(.{16})([Z+-])', '$1:00$2') AS TIMESTAMP)"  # no offset without seconds
+
+
+def _first_of(branches: Sequence[tuple[str, str]]) -> str:
     return f"CASE {' '.join(f'WHEN {guard} THEN {value}' for guard, value in branches)} END"
 
 
 def _parse_date(values: Sequence[str], target: Target) -> str:
     iso = full_match(f"{DATE}(?:[ T]{MIDNIGHT}{OFFSET}?)?", target)
     branches = [(iso, "TRY_CAST(substr(_1, 1, 10) AS DATE)")]
-    for guard, parsed in (_by_pattern(pattern, target) for pattern in values[1:]):
-        branches.append((guard, f"CAST({parsed} AS DATE)"))
-    return f"CASE {' '.join(f'WHEN {guard} THEN {value}' for guard, value in branches)} END"
+    for pattern in values[1:]:
+        if "HH" in pattern:
+            raise ValueError(f"{pattern} is a pattern of a time; parse_timestamp takes it")
+        guard, local = _by_pattern(pattern, target)
+        branches.append((guard, f"CAST({local} AS DATE)"))
+    return _first_of(branches)
 
 
 def _years_between() -> str:
@@ -291,8 +295,10 @@ def simple_regex(pattern: str) -> str:
     except re.error as error:
         raise ValueError(f"{pattern} is not a regular expression: {error}") from None
     if not pattern or "".join(parts) != pattern:
-        raise ValueError(f"{pattern or 'an expression'} is not a simple regular expression: no bare `.`, no lazy or "
-                         "possessive quantifier, look-around, back reference, flag or word boundary")
+        raise ValueError(
+            f"{pattern or 'an expression'} is not a simple regular expression: no bare `.`, no lazy or "
+            "possessive quantifier, look-around, back reference, flag or word boundary"
+        )
     return "".join(map(_portable, parts))
 
 
@@ -307,13 +313,13 @@ def _matches(values: Sequence[str], target: Target) -> str:
     return f"regexp_matches(_1, {pattern})" if target == "duckdb" else f"regexp_like(_1, {pattern})"
 
 
-def _substr(values: Sequence[str]) -> str:
+def _substr(values: Sequence[str], target: Target) -> str:  # noqa: ARG001
     for value, least in zip(values[1:], (1, 0), strict=False):
         natural(value, least, 9999)
     return f"substr({', '.join(f'_{n + 1}' for n in range(len(values)))})"
 
 
-def _split_part(values: Sequence[str]) -> str:
+def _split_part(values: Sequence[str], target: Target) -> str:  # noqa: ARG001
     natural(values[2], 1, 9999)
     if not values[1]:
         raise ValueError("split_part(text, sep, n) needs a separator that is a literal and not empty")
@@ -340,7 +346,8 @@ def _pairs(values: Sequence[str], function: str) -> tuple[range, range]:
 
 
 def _map(values: Sequence[str]) -> str:
-    return "MAP {" + ", ".join(f"_{key}: _{value}" for key, value in zip(*_pairs(values, "map"), strict=True)) + "}"
+    keys, items = (", ".join(f"_{n}" for n in places) for places in _pairs(values, "map"))
+    return f"map([{keys}], [{items}])"
 
 
 def _map_same(values: Sequence[str]) -> str:
@@ -360,18 +367,19 @@ def _named_struct(values: Sequence[str]) -> str:
 def _token(target: Target) -> str:
     lowered = "lower(_1)" if target == "duckdb" else LOWER_SPARK
     trimmed = f"regexp_replace({lowered}, {quoted(f'^[{BLANKS}]+|[{BLANKS}]+{END}', target)}, ''{_all(target)})"
-    return f"regexp_replace({trimmed}, {quoted(f'[{BLANKS}-]+', target)}, '_'{_all(target)})"
+    joined = f"regexp_replace({trimmed}, {quoted(f'[{BLANKS}-]+', target)}, '_'{_all(target)})"
+    if target == "spark":
+        return joined
+    simple = full_match("[A-Za-z0-9_]+(?:[ -][A-Za-z0-9_]+)*", target)  # nearly all, and half the time
+    return f"CASE WHEN {simple} THEN replace(replace(lower(_1), ' ', '_'), '-', '_') ELSE {joined} END"
 
 
 def _all(target: Target) -> str:
     return ", 'g'" if target == "duckdb" else ""
 
 
-def _both(of: Callable[[Sequence[str], Target], str]) -> dict[str, Template]:
-    return {"duckdb": lambda values: of(values, "duckdb"), "spark": lambda values: of(values, "spark")}
-
-
 def _same(signature: str, doc: str, least: int, most: int | None, kind: Kind = "row") -> Function:
+    """The same call on both engines."""
     return Function(signature, doc, least, most, kind=kind)
 
 
@@ -379,6 +387,19 @@ def _made(signature: str, doc: str, count: int, duckdb: Template, spark: Templat
     return Function(signature, doc, count, count, duckdb, spark, kind)
 
 
+def _by_value(signature: str, doc: str, least: int, most: int | None, literal_from: int, of: ByValue) -> Function:
+    """A template that depends on the values of the arguments from `literal_from` on."""
+
+    def duckdb(values: Sequence[str]) -> str:
+        return of(values, "duckdb")
+
+    def spark(values: Sequence[str]) -> str:
+        return of(values, "spark")
+
+    return Function(signature, doc, least, most, duckdb, spark, literal_from=literal_from)
+
+
+# fmt: off
 _PLAIN = (
     _same("abs(x)", "the number without its sign", 1, 1),
     _same("coalesce(a, b, ...)", "the first argument that is not NULL", 1, None),
@@ -388,16 +409,14 @@ _PLAIN = (
     _same("length(text)", "the number of code points", 1, 1),
     _same("nullif(a, b)", "NULL where a = b, else a", 2, 2),
     _same("replace(text, old, new)", "the text with every `old` replaced", 3, 3),
-    Function("substr(text, from[, count])", "part of a text; literals `from` >= 1, `count` >= 0", 2, 3, _substr, _substr,
-             literal_from=1),
-    Function("split_part(text, sep, n)", "part n (from 1, a literal) between separators; '' beyond", 3, 3,
-             _split_part, _split_part, literal_from=1),
+    _by_value("substr(text, from[, count])", "part of a text; literals `from` >= 1, `count` >= 0", 2, 3, 1, _substr),
+    _by_value("split_part(text, sep, n)", "part n (a literal, from 1) between separators; '' beyond", 3, 3, 1,
+              _split_part),
     _made("lower(text)", "lower case, letter by letter", 1, "lower(_1)", LOWER_SPARK),
     _made("upper(text)", "upper case, letter by letter", 1, "upper(_1)", UPPER_SPARK),
     _made("trim(text)", "without spaces (U+0020 only) at both ends", 1, "trim(_1, ' ')", "trim(_1)"),
-    Function("sha2(text, 256)", "SHA-256 of the UTF-8 bytes, hexadecimal in lower case", 2, 2, **_both(_sha2),
-             literal_from=1),
-    Function("regexp_like(text, 'regex')", "= matches", 2, 2, **_both(_matches), literal_from=1),
+    _by_value("sha2(text, 256)", "SHA-256 of the UTF-8 bytes, hexadecimal in lower case", 2, 2, 1, _sha2),
+    _by_value("regexp_like(text, 'regex')", "= matches", 2, 2, 1, _matches),
     Function("map(key, value, ...)", "a map", 2, None, _map, _map_same),
     _made("element_at(map, key)", "the value at a key of a map, NULL without one", 2, "_1[_2]", "element_at(_1, _2)"),
     Function("named_struct('name', value, ...)", "a struct, to compare several values at once", 2, None,
@@ -405,7 +424,7 @@ _PLAIN = (
 )
 
 _AGGREGATES = (
-    _same("count(*), count(x), count(DISTINCT x)", "rows, values that are not NULL, different values", 1, 1, "aggregate"),
+    _same("count(*), count(x), count(DISTINCT x)", "rows, values that are not NULL, different ones", 1, 1, "aggregate"),
     _same("sum(x)", "the exact sum; NULL without values", 1, 1, "aggregate"),
     _same("min(x)", "the smallest value", 1, 1, "aggregate"),
     _same("max(x)", "the greatest value", 1, 1, "aggregate"),
@@ -429,8 +448,8 @@ _WINDOW = (
 )
 
 _MACROS = (
-    Function("ratio(a, b, scale)", "a / b exactly, rounded half away from zero to `scale` (0 to 10) digits: "
-             "decimal(38,scale); NULL where b is 0", 3, 3, **_both(_ratio), literal_from=2),
+    _by_value("ratio(a, b, scale)", "a / b exactly, rounded half away from zero to `scale` (0 to 10) digits: "
+             "decimal(38,scale); NULL where b is 0", 3, 3, 2, _ratio),
     _made("text(x)", "canonical text: a decimal at its scale, a bigint, a date as yyyy-MM-dd, true or false, a "
           "timestamp as its UTC microseconds", 1, TEXT_DUCKDB, TEXT_SPARK),
     _made("micros(ts)", "UTC microseconds since 1970 of a timestamp", 1, "epoch_us(_1)", "unix_micros(_1)"),
@@ -443,25 +462,22 @@ _MACROS = (
     _made("day_of_week(date)", "1 = Sunday to 7 = Saturday", 1, "isodow(_1) % 7 + 1", "CAST(dayofweek(_1) AS BIGINT)"),
     _made("month_of(date)", "1 to 12", 1, "month(_1)", "CAST(month(_1) AS BIGINT)"),
     _made("hour_of(local)", "0 to 23 of a `local_time`", 1, "hour(_1)", "CAST(hour(_1) AS BIGINT)"),
-    Function("local_time(ts, zone)", "the wall clock at an instant in a zone; only for hour_of", 2, 2,
-             **_both(_local_time), literal_from=1),
-    Function("local_date(ts, zone)", "the date of an instant in a zone", 2, 2, **_both(_local_date), literal_from=1),
-    Function("local_hour(ts, zone)", "the hour, 0 to 23, of an instant in a zone", 2, 2, **_both(_local_hour),
-             literal_from=1),
+    _by_value("local_time(ts, zone)", "the wall clock at an instant in a zone; only for hour_of", 2, 2, 1, _local_time),
+    _by_value("local_date(ts, zone)", "the date of an instant in a zone", 2, 2, 1, _local_date),
+    _by_value("local_hour(ts, zone)", "the hour, 0 to 23, of an instant in a zone", 2, 2, 1, _local_hour),
     _made("date_start(date)", "the timestamp of 00:00 UTC of a date", 1,
           "make_timestamptz(epoch_us(CAST(_1 AS TIMESTAMP)))", "CAST(_1 AS TIMESTAMP)"),
     _made("add_days_ts(ts, n)", "n times 24 hours later", 2, f"make_timestamptz(epoch_us(_1) + _2 * {DAY_MICROS})",
           f"timestamp_micros(unix_micros(_1) + _2 * {DAY_MICROS})"),
     _made("add_days(date, n)", "n days later", 2, "_1 + CAST(_2 AS INTEGER)", "date_add(_1, CAST(_2 AS INT))"),
-    Function("parse_timestamp(text, zone, 'pattern', ...)", "a timestamp of ISO text (`yyyy-MM-dd`, then `T` or a blank "
-             "and `HH:mm`, `:ss`, `.f` to `.ffffff`, then `Z` or `+hh:mm`) or of a pattern; local time in `zone` "
-             "without an offset; NULL for anything else and for years outside 1900 to 2261", 2, None,
-             **_both(_parse_timestamp), literal_from=1),
-    Function("parse_date(text, 'pattern', ...)", "a date of ISO text, also with a time of midnight, or of a pattern; "
-             "else NULL", 1, None, **_both(_parse_date), literal_from=1),
-    Function("parse_decimal(text, p, s, mark)", "`[+-]digits[mark digits]` as decimal(p,s); NULL for anything else, for "
-             "more decimals than s unless they are zeros, and for what does not fit", 4, 4, **_both(_parse_decimal),
-             literal_from=1),
+    _by_value("parse_timestamp(text, zone, 'pattern', ...)", "a timestamp of ISO text (`yyyy-MM-dd`, then `T` or a "
+              "blank and `HH:mm`, `:ss`, `.f` to `.ffffff`, then `Z` or `+hh:mm`) or of a pattern; local time in "
+              "`zone` without an offset; NULL for anything else and for years outside 1900 to 2261", 2, None, 1,
+              _parse_timestamp),
+    _by_value("parse_date(text, 'pattern', ...)", "a date of ISO text, also with a time of midnight, or of a pattern; "
+             "else NULL", 1, None, 1, _parse_date),
+    _by_value("parse_decimal(text, p, s, mark)", "`[+-]digits[mark digits]` as decimal(p,s); NULL for anything else, "
+              "for more decimals than s unless they are zeros, and for what does not fit", 4, 4, 1, _parse_decimal),
     _made("parse_bigint(text)", "`[+-]` and 1 to 18 digits, `.0` allowed, as bigint; else NULL", 1,
           _parse_bigint("duckdb"), _parse_bigint("spark")),
     _made("parse_boolean(text)", "true 1 yes y t, false 0 no n f, in any case; else NULL", 1, PARSE_BOOLEAN,
@@ -470,11 +486,13 @@ _MACROS = (
           _token("spark")),
     Function("fingerprint(a, b, ...)", "64 bits, the engine's own: only to find candidates within one statement", 1,
              None, _fingerprint("hash"), _fingerprint("xxhash64")),
-    Function("matches(text, 'regex')", "whether a simple regular expression matches a part of the text", 2, 2,
-             **_both(_matches), literal_from=1),
+    _by_value("matches(text, 'regex')", "whether a simple regular expression matches a part of the text", 2, 2, 1,
+              _matches),
     _made("digits(text)", "the digits 0 to 9 of a text", 1, "regexp_replace(_1, '[^0-9]+', '', 'g')",
           "regexp_replace(_1, '[^0-9]+', '')"),
 )
+
+# fmt: on
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(
     {function.name: function for function in (*_PLAIN, *_AGGREGATES, *_WINDOW, *_MACROS)}

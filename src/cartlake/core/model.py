@@ -7,9 +7,10 @@ A case becomes SQL here, so that whoever runs it needs nothing but an engine.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePath
 from typing import Literal, cast, get_args
@@ -30,12 +31,18 @@ ParameterValue = Scalar | tuple[str, ...]
 
 # Relations that neither a contract nor a model nor the ledger defines: whoever runs a model binds them.
 PUBLICATION = (Column("publication_id", BIGINT), Column("as_of_date", DATE), Column("published_at", TIMESTAMP))
-BATCH = (Column("batch_id", STRING), Column("batch_date", DATE))
 BATCH_COUNTS = (
     Column("feed", STRING),
     *(Column(name, BIGINT) for name in ("rows_in", "rows_staged", "rows_quarantined", "rows_duplicate")),
 )
-EARLIER_COUNTS = (*BATCH, *BATCH_COUNTS)
+EARLIER_COUNTS = (Column("batch_id", STRING), Column("batch_date", DATE), *BATCH_COUNTS)
+# What `known_<feed>` and `previous_<feed>` have beyond the contract's fields, versions and events alike.
+KNOWN = (
+    Column("valid_from", TIMESTAMP),
+    Column("_sequence", TIMESTAMP),
+    Column("_file_sha256", STRING),
+    Column("_record", BIGINT),
+)
 
 _TYPE = re.compile(r"string|bigint|date|timestamp|boolean|decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)")
 _NAME = re.compile(r"_?[a-z][a-z0-9_]*")
@@ -97,35 +104,27 @@ def parse_model(sql_text: str | None, yaml_text: str | None, path: str) -> Model
         there, missing = (sql_path, twin_path) if yaml_text is None else (twin_path, sql_path)
         raise ModelError("model_twin_missing", f"there is no {PurePath(missing).name}", file=there, hint="Add it.")
     root = load(yaml_text, twin_path, error=ModelError, code="model_invalid")
-    is_check = isinstance(root.value, Mapping) and "rules" in root.value
     twin = root.mapping((*_REQUIRED, "rules"), _REQUIRED)
     kind = cast(Kind, twin["kind"].one_of(get_args(Kind)))
-    if is_check != (kind == "check"):
+    if (kind == "check") != ("rules" in twin):
         raise twin["kind"].fail("a check has `rules`, and nothing else has")
     shown = _columns(twin["columns"])
-    rules = tuple(_rule(code, node, shown) for code, node in _entries(twin["rules"])) if is_check else ()
+    rules = tuple(_rule(code, node, shown) for code, node in _entries(twin["rules"])) if "rules" in twin else ()
     key = _names(twin["key"], shown)
     columns = (
-        *(Column(column.name, column.type, nullable=kind != "table" or column.name not in key) for column in shown),
+        *(replace(column, nullable=kind != "table" or column.name not in key) for column in shown),
         *(Column(rule.code, BOOLEAN) for rule in rules),
     )
     _require_result(sql_text, sql_path, columns)
-    return Model(
-        name=PurePath(path).stem,
-        kind=kind,
-        sql=sql_text.strip().rstrip(";"),
-        description=" ".join(twin["description"].text().split()),
-        grain=twin["grain"].text(),
-        key=key,
-        columns=columns,
-        rules=rules,
-        cases=tuple(_case(node, columns) for node in twin["cases"].items()),
-        path=sql_path,
-    )
+    description = " ".join(twin["description"].text().split())
+    cases = tuple(_case(node, columns) for node in twin["cases"].items())
+    name, sql, grain = PurePath(path).stem, sql_text.strip().rstrip(";"), twin["grain"].text()
+    return Model(name, kind, sql, description, grain, key, columns, rules, cases, sql_path)
 
 
 def ordered(models: Iterable[Model]) -> tuple[Model, ...]:
-    """The models, each after those it reads, otherwise by name. Raises ModelError for a circle or a name twice."""
+    """The models, each after those it reads, in an order that depends on nothing else. Raises ModelError for a circle
+    or a name twice."""
     by_name: dict[str, Model] = {}
     for model in sorted(models, key=lambda each: (each.name, each.path)):
         if model.name in by_name:
@@ -176,47 +175,33 @@ def _relation(case: Case, rows: tuple[GivenRow, ...], columns: tuple[Column, ...
 def _literal(case: Case, value: Scalar, column: Column) -> str:
     if value is None:
         return f"CAST(NULL AS {column.type})"
-    writes = _LITERALS.get(column.type, _number)
     try:
-        return writes(value, column.type)
-    except (TypeError, ValueError):
+        return _exact(value, column.type)
+    except ValueError:
         raise _wrong(case, f"a value of `{column.name}` is not a {column.type}", None) from None
 
 
-def _text(value: Scalar, _: str) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def _exact(value: str | int | Decimal | bool, kind: str) -> str:
+    """The value in our dialect, of type `kind`; ValueError if it is not one."""
+    match kind, value:
+        case "boolean", bool():
+            return str(value).upper()
+        case "string", str():
+            return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        case "date", str():
+            return f"DATE '{date.fromisoformat(value)}'"
+        case "timestamp", str():
+            at = datetime.fromisoformat(value)
+            since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+            return f"from_micros({(since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds})"
+        case _ if _is_number(value, kind):
+            return f"CAST({value} AS {kind})"
+    raise ValueError(kind)
 
 
-def _number(value: Scalar, kind: str) -> str:
-    if isinstance(value, bool | str) or not _TYPE.fullmatch(kind):
-        raise TypeError
-    return f"CAST({value} AS {kind})"
-
-
-def _boolean(value: Scalar, _: str) -> str:
-    if not isinstance(value, bool):
-        raise TypeError
-    return str(value).upper()
-
-
-def _date(value: Scalar, _: str) -> str:
-    return f"DATE '{date.fromisoformat(cast(str, value))}'"
-
-
-def _timestamp(value: Scalar, _: str) -> str:
-    at = datetime.fromisoformat(cast(str, value))
-    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-    return f"from_micros({(since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds})"
-
-
-_LITERALS: Mapping[str, Callable[[Scalar, str], str]] = {
-    STRING: _text,
-    BOOLEAN: _boolean,
-    DATE: _date,
-    TIMESTAMP: _timestamp,
-}
+def _is_number(value: object, kind: str) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole if kind == BIGINT else kind.startswith("decimal") and (whole or isinstance(value, Decimal))
 
 
 def _wrong(case: Case, message: str, hint: str | None) -> ModelError:

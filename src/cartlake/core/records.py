@@ -115,7 +115,7 @@ class Profiler:
             blank_lines=self._blank_lines,
             nuls=self._nuls,
             quotes=self._quotes,
-            longest_line=min(self._bytes, max(longest, PROBE)),
+            longest_line=min(self._bytes, max(longest, PROBE + 1)),
             bad_byte_at=self._bad_at,
             clean=fits and not spoilt,
         )

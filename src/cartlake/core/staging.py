@@ -101,13 +101,15 @@ def _cell_checks(field: Field, contract: Contract) -> Iterator[Check]:
 
 
 def _repeats(present: Sequence[str], rescued: Sequence[str]) -> str:
+    """Fingerprints find the few suspects; only those are compared cell by cell. They are computed twice, because an
+    engine would keep all cells of a step that is used twice."""
     cells = [f"`{name}`" for name in present] + [f"element_at(_rescued, {quoted(name)})" for name in rescued]
     named = ", ".join(f"{cell} AS _cell_{n}" for n, cell in enumerate(cells))
     every = ", ".join(f"_cell_{n}" for n in range(len(cells)))
     return f"""
-WITH cells AS (SELECT _record, {named} FROM records),
-marked AS (SELECT *, fingerprint({every}) AS _print FROM cells),
-suspects AS (SELECT _print FROM marked GROUP BY _print HAVING count(*) > 1),
+WITH prints AS (SELECT fingerprint({", ".join(cells)}) AS _print FROM records),
+suspects AS (SELECT _print FROM prints GROUP BY _print HAVING count(*) > 1),
+marked AS (SELECT _record, fingerprint({", ".join(cells)}) AS _print, {named} FROM records),
 numbered AS (
   SELECT marked._record, row_number() OVER (PARTITION BY {every} ORDER BY marked._record) AS _nth
   FROM marked LEFT SEMI JOIN suspects ON marked._print = suspects._print

@@ -107,7 +107,8 @@ class Counter:
         self._late = total - own
         sale = _Sale(stream(self._seed, "orders", day), self._calendar, day, self._last_day - day)
         for serial, second in _times(sale.draw, total):
-            customer = customers.everyone[int(sale.draw() * sale.draw() * customers.known)]
+            # Who came last buys most.
+            customer = customers.everyone[customers.known - 1 - int(sale.draw() * sale.draw() * customers.known)]
             order = sale.order(f"ORD{self._orders + serial + 1:08d}", serial, second, customer)
             self._parcels += sale.fill(order, serial, second, shelves.sellable, self._parcels)
             if serial % FLUSH_EVERY == FLUSH_EVERY - 1:

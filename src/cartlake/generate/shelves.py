@@ -11,6 +11,7 @@ from cartlake.generate.draw import SECONDS, Calendar, Draw, below, distinct, por
 LAUNCHES, PHASE_OUTS = 4, 2  # per mille of the catalogue and day
 # A product is no longer sold for so many days before it is called discontinued: every order of it is done by then.
 PHASE_OUT_DAYS = 8
+BESTSELLERS = 10
 CLOSE = SECONDS - 1
 LAST_CHANGE = 23 * 3600
 
@@ -18,7 +19,8 @@ Rows = tuple[list[str], list[str]]  # of products, of inventory
 
 
 class Shelves:
-    """`sellable` are the products that can be ordered today. At the close of each day a product's stock is the sum
+    """`sellable` are the products that can be ordered today, the most popular first; what is new comes right after the
+    bestsellers. At the close of each day a product's stock is the sum
     of its positions, and both rows carry the same time."""
 
     def __init__(self, seed: int, count: int, orders_per_day: int, calendar: Calendar) -> None:
@@ -63,7 +65,8 @@ class Shelves:
         draw = stream(self._seed, "products", day)
         for product in self._repriced:
             product.price_from = 0
-        self.sellable += self._launched
+        for product in self._launched:
+            self.sellable.insert(min(BESTSELLERS, len(self.sellable)), product)
         self._phase_out(draw, day)
         self._repriced = self._reprice(draw, day)
         rows = [product.row(self._calendar.at(day, product.price_from)) for product in self._repriced]
@@ -73,10 +76,10 @@ class Shelves:
         return rows + withdrawn[0] + launched[0], withdrawn[1] + launched[1]
 
     def _phase_out(self, draw: Draw, day: int) -> None:
-        """The most popular ten stay."""
+        """The bestsellers stay."""
         count = portion(draw, len(self.sellable), PHASE_OUTS)
-        for number in sorted(distinct(draw, max(len(self.sellable) - 10, 0), count), reverse=True):
-            self._discontinued_on[day + PHASE_OUT_DAYS].append(self.sellable.pop(10 + number))
+        for number in sorted(distinct(draw, max(len(self.sellable) - BESTSELLERS, 0), count), reverse=True):
+            self._discontinued_on[day + PHASE_OUT_DAYS].append(self.sellable.pop(BESTSELLERS + number))
 
     def _reprice(self, draw: Draw, day: int) -> list[Product]:
         count = portion(draw, len(self.sellable), self._calendar.rhythm(day))

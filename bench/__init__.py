@@ -1,0 +1,1 @@
+"""Benchmarks: what was measured, against what, on which machine."""

@@ -1,0 +1,84 @@
+"""`make bench`: a generated day of orders through the whole flow, against the floor of parsing the same files and
+writing them to Parquet once; and how long a small batch takes on a warm `watch`.
+
+Only ratios of one run mean anything: machines differ, and shared ones differ from minute to minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.measure import Measured, floor, in_child, whole_run
+from bench.warm import warm_latency
+from cartlake.generate import ShopPlan, generate
+from cartlake.scaffold import create_project
+
+console = Console(width=100)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--orders", type=int, default=1_000_000, help="orders of the day (default: 1,000,000)")
+    parser.add_argument("--rounds", type=int, default=10, help="small batches on a warm watch (default: 10)")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    given = parser.parse_args()
+    console.print(f"{platform.platform()}, Python {platform.python_version()}, {_versions()}")
+    with tempfile.TemporaryDirectory(prefix="cartlake-bench-") as folder:
+        figures = _large_day(Path(folder) / "shop", given.orders) | {"warm": warm_latency(Path(folder), given.rounds)}
+    _show_warm(figures["warm"])
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=2, default=vars) + "\n", "utf-8")
+
+
+def _versions() -> str:
+    import deltalake
+    import duckdb
+
+    return f"DuckDB {duckdb.__version__}, deltalake {deltalake.__version__}"
+
+
+def _large_day(project: Path, orders: int) -> dict[str, object]:
+    create_project(project)
+    plan = ShopPlan(days=1, orders_per_day=orders, customers=orders // 5, products=5_000, seed=1)
+    console.print(f"Generating a day of {orders:,} orders ...")
+    generate(project, plan)
+    files = sorted((project / "landing").rglob("*.csv"))
+    size = sum(file.stat().st_size for file in files)
+    console.print(f"{len(files)} files, {size / 1e6:,.0f} MB of CSV")
+    base = in_child(floor, files)
+    run = in_child(whole_run, project)
+    _show_run(base, run)
+    return {"orders": orders, "bytes": size, "floor": base, "run": run, "ratio": run.seconds / base.seconds}
+
+
+def _show_run(base: Measured, run: Measured) -> None:
+    table = Table(title="The whole flow against parsing the same files and writing them to Parquet once")
+    for name in ("step", "seconds", "x floor"):
+        table.add_column(name, justify="left" if name == "step" else "right")
+    table.add_row("floor (DuckDB)", f"{base.seconds:.2f}", "1.0")
+    for step, seconds in run.parts:
+        table.add_row(f"  {step}", f"{seconds:.2f}", f"{seconds / base.seconds:.1f}", style="dim")
+    ratio = run.seconds / base.seconds
+    table.add_row("cartlake run", f"{run.seconds:.2f}", f"{ratio:.1f}", style="bold")
+    console.print(table)
+    console.print(f"peak memory: floor {base.peak_mb:,.0f} MB, run {run.peak_mb:,.0f} MB")
+
+
+def _show_warm(seconds: object) -> None:
+    assert isinstance(seconds, list)
+    ordered = sorted(seconds)
+    console.print(
+        f"100 rows on a warm watch, manifest to publication: median {ordered[len(ordered) // 2]:.2f} s,"
+        f" fastest {ordered[0]:.2f} s, slowest {ordered[-1]:.2f} s of {len(ordered)}"
+    )
+
+
+if __name__ == "__main__":
+    main()

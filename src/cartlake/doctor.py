@@ -1,0 +1,185 @@
+"""Is everything in place? One check after the other, each with its way out. Nothing is written."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from filelock import FileLock, Timeout
+
+from cartlake.core.contract import Contract
+from cartlake.errors import CartlakeError, TableMissing
+from cartlake.project import load_contracts, load_models
+from cartlake.settings import FILE_NAME, Settings, load_settings
+
+if TYPE_CHECKING:
+    from cartlake.tasks.context import Context
+
+OLDEST_PYTHON = (3, 11)
+ENGINE_PACKAGES = ("duckdb", "deltalake", "arro3-core")
+LITTLE_SPACE, NO_SPACE = 2_000_000_000, 200_000_000
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    message: str
+    hint: str | None = None
+
+
+def examine(project: Path) -> list[Check]:
+    """All checks that can be made; those that need a project are left out where there is none."""
+    checks = [*_installation()]
+    try:
+        settings = load_settings(project)
+    except CartlakeError as error:
+        return [*checks, _failed("settings", error)]
+    checks += [*_settings(settings), *_space(settings)]
+    contracts, declared = _declared(settings)
+    checks += declared
+    if not settings.landing_folder.is_dir():
+        said = f"{settings.project} has no folder {settings.landing.path}"
+        return [
+            *checks,
+            Check("project", "fail", said, "`cartlake init DIR` makes a project; --project DIR names one."),
+        ]
+    checks += _folders(settings, contracts)
+    checks += _lock(settings)
+    if contracts and all(check.status != "fail" for check in checks):
+        checks += _lake(settings)
+    return checks
+
+
+def _failed(name: str, error: CartlakeError) -> Check:
+    place = ":".join(str(part) for part in (error.file, error.line) if part is not None)
+    return Check(name, "fail", f"{place}: {error.message}" if place else error.message, error.hint)
+
+
+def _installation() -> Iterator[Check]:
+    said = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    is_old = sys.version_info < OLDEST_PYTHON
+    yield Check("python", "fail" if is_old else "ok", said, "Install Python 3.11 or later." if is_old else None)
+    versions = {name: _version(name) for name in ("cartlake", *ENGINE_PACKAGES, "sqlglot", "pydantic")}
+    missing = [name for name in ENGINE_PACKAGES if versions[name] is None]
+    said = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
+    hint = 'pip install "cartlake[local]"'
+    yield Check("packages", "fail" if missing else "ok", said, hint if missing else None)
+    if find_spec("watchfiles") is None:
+        said = "watchfiles is not installed: `cartlake watch` lists the folders several times a second instead"
+        yield Check("watchfiles", "warn", said, "pip install watchfiles")
+    else:
+        yield Check("watchfiles", "ok", f"watchfiles {_version('watchfiles')}")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _settings(settings: Settings) -> Iterator[Check]:
+    zone = settings.business.timezone
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = "Names are those of the IANA list, such as Europe/Berlin; pip install tzdata brings the list."
+        yield Check("settings", "fail", f"business.timezone: there is no zone {zone!r}", hint)
+    else:
+        has_file = (settings.project / FILE_NAME).is_file()
+        yield Check("settings", "ok", FILE_NAME if has_file else f"defaults: there is no {FILE_NAME}")
+
+
+def _space(settings: Settings) -> Iterator[Check]:
+    folder = next(path for path in (settings.project, *settings.project.parents) if path.is_dir())
+    free = shutil.disk_usage(folder).free
+    status: Literal["ok", "warn", "fail"] = "fail" if free < NO_SPACE else "warn" if free < LITTLE_SPACE else "ok"
+    hint = None if status == "ok" else "Archive and lake need about three times the size of the files that land."
+    yield Check("disk", status, f"{free / 1e9:,.1f} GB free", hint)
+
+
+def _declared(settings: Settings) -> tuple[tuple[Contract, ...], list[Check]]:
+    """The contracts, and whether they and the models can be read."""
+    try:
+        contracts = load_contracts(settings.project)
+    except CartlakeError as error:
+        return (), [_failed("contracts", error)]
+    checks = [Check("contracts", "ok", ", ".join(contract.feed for contract in contracts))]
+    try:
+        models = load_models(settings.project, contracts)
+    except CartlakeError as error:
+        return contracts, [*checks, _failed("models", error)]
+    return contracts, [*checks, Check("models", "ok", f"{len(models)} models")]
+
+
+def _folders(settings: Settings, contracts: tuple[Contract, ...]) -> Iterator[Check]:
+    landing = settings.landing_folder
+    wanted = [landing / contract.folder / "source" for contract in contracts] + [landing / settings.landing.manifests]
+    missing = [path.relative_to(settings.project).as_posix() for path in wanted if not path.is_dir()]
+    closed = [path for path in (settings.project, landing) if not os.access(path, os.R_OK | os.W_OK | os.X_OK)]
+    if closed:
+        yield Check("project", "fail", f"{closed[0]} cannot be read or written", "Give this user the right to both.")
+    elif missing:
+        yield Check("project", "warn", f"missing: {', '.join(missing)}", "Make them, if these feeds deliver files.")
+    else:
+        yield Check("project", "ok", str(settings.project))
+
+
+def _lock(settings: Settings) -> Iterator[Check]:
+    path = settings.project / ".cartlake" / "lock"
+    if path.exists():
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield Check("lock", "warn", "another process works on this lake", "Reading is fine; a run has to wait.")
+            return
+        lock.release()
+    yield Check("lock", "ok", "nobody works on this lake")
+
+
+def _lake(settings: Settings) -> Iterator[Check]:
+    if not settings.lake_folder.is_dir():
+        yield Check("tables", "ok", "none yet: the first run makes them")
+        return
+    from cartlake.engines.embedded import EmbeddedEngine
+    from cartlake.pipeline import open_context
+
+    try:
+        engine = EmbeddedEngine(settings)
+    except CartlakeError as error:
+        yield _failed("tables", error)
+        return
+    try:
+        yield _tables(open_context(settings, engine))
+    except CartlakeError as error:
+        yield _failed("tables", error)
+    finally:
+        engine.close()
+
+
+def _tables(context: Context) -> Check:
+    """Every table opens, and its newest version is the published one."""
+    try:
+        published = context.ledger.latest_publication()
+        tables = (*context.production_tables, *context.stage_tables)
+        heads = {table.name: context.engine.version(table.name) for table in tables}
+    except TableMissing as error:
+        hint = "A run makes tables that were never there. One that was there: restore the lake folder from a backup."
+        return Check("tables", "warn", error.message, hint)
+    stored = {table.name for table in context.production_tables}  # logs grow with held and failed batches too
+    ahead = sorted(name for name in stored if heads[name] != published.tables.get(name, 0))
+    if ahead:
+        said = f"newer than what is published: {', '.join(ahead)}"
+        return Check("tables", "warn", said, "A run is under way or ended in the middle; the next one puts it right.")
+    return Check("tables", "ok", f"{len(heads)} tables, publication {published.publication_id}")

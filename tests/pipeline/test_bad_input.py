@@ -1,0 +1,161 @@
+"""Bad input is a normal case: a clear word, nothing lost, nothing half-done, and the other batches go on."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+
+from cartlake.errors import ContractError, UsageError
+from tests.pipeline.shop import Shop, a_day, csv_text, customer, order
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+REJECTED = {
+    "a missing column": (csv_text([{k: v for k, v in order().items() if k != "customer_id"}]), "customer_id"),
+    "not CSV at all": (PNG, "PNG"),
+    "an empty file": ("", "empty"),
+    "not UTF-8": (csv_text([order(shipping_address="Straße")]).encode("cp1252"), "UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), REJECTED.values(), ids=REJECTED.keys())
+def test_an_unreadable_file_fails_its_batch_alone(shop: Shop, content: str | bytes, said: str) -> None:
+    shop.deliver("b1", **a_day(orders=content))
+    shop.deliver("b2", "2025-03-02", customers=[customer("C-2")])
+    reports = {report.batch.batch_id: report for report in shop.run().batches}
+    assert {name: report.batch.status.value for name, report in reports.items()} == {"b1": "failed", "b2": "published"}
+    assert said in str(reports["b1"].batch.reason)
+    assert "orders_b1.csv" in str(reports["b1"].batch.reason)
+    assert shop.rows("SELECT customer_id FROM customers") == [("C-2",)]
+    [record] = shop.lake.quarantine("b1", "orders")
+    size = len(content if isinstance(content, bytes) else content.encode())
+    assert (record["byte_start"], record["byte_end"]) == (0, size), "every byte of the file is accounted for"
+    assert not list(shop.landing.rglob("orders_b1.csv")), "the file is in the archive"
+
+
+def test_a_header_without_rows_is_an_empty_delivery(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(orders=csv_text([order()]).splitlines()[0] + "\n", shipping=[]))
+    shop.drop("shipping", "shipping_b1.csv", "shipping_id,order_id,shipping_cost,created_timestamp\n")
+    [report] = shop.run().batches
+    assert report.batch.status == "published"
+    assert report.counts.rows_in == 3
+
+
+def test_a_batch_waits_and_says_for_which_file(shop: Shop) -> None:
+    shop.deliver("b2", customers=[customer("C-2")])
+    shop.drop("orders", "orders.csv", [order()])
+    shop.announce("b1", files=["orders.csv", "customers_of_today.csv"])
+    assert [r.batch.batch_id for r in shop.run().batches] == ["b2"]
+    [waiting] = [r.batch for r in shop.lake.batches() if r.batch.batch_id == "b1"]
+    assert (waiting.status.value, waiting.waiting_for) == ("waiting", ("customers_of_today.csv",))
+    shop.drop("customers", "customers_of_today.csv", [customer()])
+    assert [r.batch.status.value for r in shop.run().batches] == ["published"]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "orders_data/source/o.csv", "CON", "a\x00b.csv"])
+def test_a_manifest_with_a_path_in_it_is_refused(shop: Shop, name: str) -> None:
+    shop.announce("b1", files=[name])
+    shop.deliver("b2", customers=[customer()])
+    shop.run()
+    states = {r.batch.batch_id: r.batch for r in shop.lake.batches()}
+    assert states.pop("b2").status == "published"
+    [refused] = states.values()
+    assert refused.status == "failed"
+    assert list(shop.manifests.iterdir()), "a refused manifest stays where it is"
+
+
+def test_invalid_json_is_refused_with_line_and_column(shop: Shop) -> None:
+    (shop.manifests / "broken.json").write_text('{"batch_date": "2025-03-01",\n  "expected_files": [}')
+    shop.run()
+    shop.run()
+    [report] = shop.lake.batches()
+    assert report.batch.status == "failed"
+    assert "broken.json" in f"{report.batch.manifest_name} {report.batch.reason}"
+    assert len(shop.lake.batch(report.batch.batch_id).states) == 1, "it is said once"
+
+
+def test_a_file_that_differs_from_its_manifest_is_rejected(shop: Shop) -> None:
+    shop.drop("orders", "orders.csv", [order()])
+    shop.announce("b1", files=[], **{"files": [{"name": "orders.csv", "rows": 2}]})
+    [report] = shop.run().batches
+    assert report.batch.status == "failed"
+    assert "rows is 1, the manifest says 2" in str(report.batch.reason)
+    assert shop.one("SELECT count(*) FROM orders_stage") == 0
+
+
+def test_a_contract_with_a_typo_stops_everything_with_file_line_and_hint(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    contracts = shop.project / "contracts"
+    contracts.mkdir()
+    text = files("cartlake").joinpath("contracts/orders.yaml").read_text("utf-8")
+    (contracts / "orders.yaml").write_text(text.replace("logicalType", "logicalTyp", 1))
+    with pytest.raises(ContractError) as caught:
+        shop.run()
+    assert caught.value.file == "contracts/orders.yaml"
+    assert caught.value.line == text[: text.index("logicalType")].count("\n") + 1
+    assert "logicalType" in str(caught.value.hint)
+    assert len(list(shop.landing.rglob("*.csv"))) == 5, "nothing was claimed"
+
+
+def test_a_folder_that_is_no_project_says_how_to_make_one(shop: Shop) -> None:
+    from cartlake.lake import Lake
+
+    with pytest.raises(UsageError, match="cartlake init"):
+        Lake(shop.project / "elsewhere").batches()
+
+
+@pytest.mark.posix
+def test_a_link_in_landing_is_not_followed(shop: Shop) -> None:
+    secret = shop.project / "secret.csv"
+    secret.write_text(csv_text([order()]))
+    (shop.landing / "orders_data" / "source" / "orders.csv").symlink_to(secret)
+    shop.announce("b1", files=["orders.csv"])
+    assert shop.run().batches == ()
+    assert shop.statuses() == {"b1": "waiting"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ({"order_id": ""}, "order_id_missing"),
+        ({"created_timestamp": ""}, "sequence_missing"),
+        ({"created_timestamp": "2035-03-01 12:00:00"}, "sequence_ahead"),
+        ({"order_amount": "1,23E+11"}, "order_amount_not_a_number"),
+        ({"order_amount": "-1"}, "order_amount_not_positive"),
+        ({"currency": "DOLLAR"}, "currency_unknown"),
+    ],
+)
+def test_a_record_that_breaks_a_rule_stands_in_quarantine_with_its_reason(
+    shop: Shop, cell: dict[str, object], reason: str
+) -> None:
+    shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2", **cell)]))
+    shop.run()
+    assert [record["reasons"] for record in shop.lake.quarantine()] == [[reason]]
+
+
+def test_a_record_has_all_its_reasons_and_its_raw_text(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2", order_amount="x", customer_id="")]))
+    shop.run()
+    [record] = shop.lake.quarantine()
+    assert sorted(record["reasons"]) == ["customer_id_missing", "order_amount_not_a_number"]  # type: ignore[call-overload]
+    assert str(record["raw"]).startswith("O-2,,P-1")
+
+
+def test_ragged_and_unclosed_records_do_not_take_their_neighbours_with_them(shop: Shop) -> None:
+    lines = csv_text([order(f"O-{n}") for n in range(4)]).splitlines()
+    lines[2] += ",surplus"
+    lines[3] = lines[3].replace("1 Main St", '"1 Main St')
+    shop.deliver("b1", **a_day(orders="\n".join(lines) + "\n"))
+    shop.run()
+    assert shop.rows("SELECT order_id FROM orders ORDER BY 1") == [("O-0",), ("O-3",)]
+    assert [(r["line"], r["reasons"]) for r in shop.lake.quarantine()] == [
+        (3, ["too_many_cells"]),
+        (4, ["unclosed_quote"]),
+    ]
+
+
+def test_unknown_columns_are_kept_aside_and_told(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(orders=[order(coupon="SPRING")]))
+    shop.run()
+    assert shop.one("SELECT _rescued['coupon'] FROM orders_stage") == "SPRING"
+    assert shop.rows("SELECT rescued_columns FROM files WHERE feed = 'orders'") == [("coupon",)]

@@ -1,0 +1,119 @@
+"""Corrected files, late parents, deletes, and values as of the order's time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tests.pipeline.shop import Shop, a_day, csv_text, customer, order, product, shipment, stock
+
+
+def test_a_price_corrected_under_the_same_name_and_announced_again_is_current(shop: Shop) -> None:
+    shop.drop("products", "products.csv", [product(price="20.00"), product("P-2", price="5.00")])
+    shop.announce("b1", files=["products.csv"])
+    shop.run()
+    shop.drop("products", "products.csv", [product(price="22.00"), product("P-2", price="5.00")])
+    shop.announce("b1-corrected", files=["products.csv"])
+    shop.run()
+    prices = shop.rows("SELECT product_id, price FROM products WHERE is_current ORDER BY 1")
+    assert prices == [("P-1", Decimal("22.00")), ("P-2", Decimal("5.00"))]
+    assert shop.one("SELECT count(*) FROM products") == 2, "the same event, corrected: no second version"
+
+
+def test_the_correction_wins_also_when_it_is_staged_first(shop: Shop) -> None:
+    shop.drop("products", "products.csv", [product(price="22.00")])
+    shop.announce("b2", files=["products.csv"], revision=1)
+    shop.run()
+    shop.drop("products", "products.csv", [product(price="20.00")])
+    shop.announce("b1", files=["products.csv"], revision=0)
+    shop.run()
+    assert shop.one("SELECT price FROM products") == Decimal("22.00")
+
+
+def test_a_wrong_header_is_explained_and_the_corrected_file_is_published(shop: Shop) -> None:
+    wrong = csv_text([order()]).replace("order_amount", "amount_total")
+    shop.deliver("b1", **a_day(orders=wrong))
+    [report] = shop.run().batches
+    assert report.batch.status == "failed"
+    assert "order_amount" in str(report.batch.reason)
+    assert vars(report.counts)["rows_quarantined"] == 1, "the rejected file is one quarantined record"
+    assert shop.one("SELECT count(*) FROM customers") == 0, "nothing of the batch is published"
+    shop.drop("orders", "orders_b1.csv", [order()])
+    [report] = shop.run().batches
+    assert (report.batch.status, report.counts.rows_quarantined) == ("published", 0)
+    assert shop.one("SELECT count(*) FROM enriched_orders") == 1
+
+
+def test_orders_whose_customer_and_product_come_later_are_enriched_again(shop: Shop) -> None:
+    shop.deliver("b1", orders=[order()], shipping=[shipment()])
+    shop.run()
+    assert shop.rows("SELECT has_customer, has_product FROM enriched_orders") == [(False, False)]
+    later = "2025-03-02 08:00:00"
+    shop.deliver(
+        "b2",
+        "2025-03-02",
+        customers=[customer(created_timestamp=later)],
+        products=[product(created_timestamp=later)],
+        inventory=[stock(created_timestamp=later)],
+    )
+    shop.run()
+    found = shop.rows("SELECT has_customer, has_product, customer_tier, category, inventory_stock_quantity FROM enriched_orders")
+    assert found == [(True, True, "gold", "Home", 10)]
+
+
+def test_an_order_keeps_the_customer_and_price_of_its_own_time(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    after = "2025-03-05 08:00:00"
+    shop.deliver(
+        "b2",
+        "2025-03-05",
+        customers=[customer(customer_tier="premium", created_timestamp=after)],
+        products=[product(price="99.00", created_timestamp=after)],
+        orders=[order("O-2", created_timestamp="2025-03-05 12:00:00")],
+        shipping=[shipment("S-2", "O-2")],
+    )
+    shop.run()
+    found = shop.rows("SELECT order_id, customer_tier, price FROM enriched_orders ORDER BY 1")
+    assert found == [("O-1", "gold", Decimal("20.00")), ("O-2", "premium", Decimal("99.00"))]
+
+
+def test_a_late_price_changes_the_orders_after_it_and_no_others(shop: Shop) -> None:
+    orders = [order("O-1"), order("O-2", created_timestamp="2025-03-04 12:00:00")]
+    shop.deliver("b1", "2025-03-04", **a_day(orders=orders))
+    shop.run()
+    shop.deliver("late", "2025-03-03", products=[product(price="30.00", created_timestamp="2025-03-03 08:00:00")])
+    shop.run()
+    found = shop.rows("SELECT order_id, price FROM enriched_orders ORDER BY 1")
+    assert found == [("O-1", Decimal("20.00")), ("O-2", Decimal("30.00"))]
+
+
+def test_deletes_close_the_version_and_take_the_order_out_of_the_totals(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    gone = {"order_id": "O-1", "created_timestamp": "2025-03-02 08:00:00", "_op": "D"}
+    header = csv_text([order() | {"_op": ""}]).splitlines()[0].split(",")
+    shop.deliver("b2", "2025-03-02", orders=[{name: gone.get(name, "") for name in header}])
+    shop.run()
+    assert shop.rows("SELECT is_current, valid_to IS NULL FROM orders") == [(False, False)]
+    assert shop.one("SELECT count(*) FROM enriched_orders") == 0
+    assert shop.rows("SELECT total_orders, total_spent FROM customer_analytics") == [(0, Decimal("0.00"))]
+
+
+def test_an_update_that_changes_nothing_makes_no_version(shop: Shop) -> None:
+    shop.deliver("b1", customers=[customer()])
+    shop.deliver(
+        "b2",
+        "2025-03-02",
+        customers=[customer(last_login="2025-03-02 07:00:00", created_timestamp="2025-03-02 08:00:00")],
+    )
+    shop.run()
+    assert shop.rows("SELECT CAST(last_login AS VARCHAR)[:10], is_current FROM customers") == [("2025-03-02", True)]
+
+
+def test_cancelled_orders_stay_in_view_and_count_in_no_total(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    shop.deliver(
+        "b2", "2025-03-02", orders=[order(order_status="Cancelled", updated_timestamp="2025-03-02 08:00:00")]
+    )
+    shop.run()
+    assert shop.rows("SELECT order_status, is_sale FROM enriched_orders") == [("cancelled", False)]
+    assert shop.rows("SELECT total_orders, total_revenue FROM analytics_summary") == [(0, Decimal("0.00"))]
+    assert shop.one("SELECT count(*) FROM orders") == 2

@@ -1,0 +1,177 @@
+"""Whatever step a run dies at, the next run makes the same tables, and readers see whole batches meanwhile."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cartlake.engines.embedded import EmbeddedEngine
+from cartlake.engines.embedded import engine as embedded
+from cartlake.errors import Locked
+from cartlake.lake import Lake
+from tests.pipeline.shop import Shop, a_day, customer, order, product, shipment, stock
+
+WRITES = ("append", "replace", "merge", "restore")
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing may catch it, as nothing catches a kill."""
+
+
+def deliver_two_days(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2", order_amount="?")]))
+    after = "2025-03-02 08:00:00"
+    shop.deliver(
+        "b2",
+        "2025-03-02",
+        orders=[order("O-1", order_status="shipped", updated_timestamp=after), order("O-3", customer_id="C-2")],
+        customers=[customer("C-2"), customer(city="Peoria", created_timestamp=after)],
+        products=[product(price="25.00", created_timestamp="2025-03-01 09:00:00")],
+        inventory=[stock(stock_quantity="9", available_quantity="7", created_timestamp=after)],
+        shipping=[shipment("S-3", "O-3")],
+    )
+
+
+def die_at(monkeypatch: pytest.MonkeyPatch, step: int, *, after: bool) -> list[int]:
+    """The process dies at its `step`-th write, before or after the commit, and writes nothing from then on."""
+    count = [0]
+
+    def dying(verb: str) -> Any:
+        real = getattr(EmbeddedEngine, verb)
+
+        def write(self: EmbeddedEngine, *arguments: Any) -> int:
+            count[0] += 1
+            if count[0] > step or (count[0] == step and not after):
+                raise Killed
+            version: int = real(self, *arguments)
+            if count[0] == step:
+                raise Killed
+            return version
+
+        return write
+
+    for verb in WRITES:
+        monkeypatch.setattr(embedded.EmbeddedEngine, verb, dying(verb))
+    return count
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mapping[str, object], int]:
+    """The production tables of a run that nothing disturbed, and how many writes it took."""
+    shop = Shop(tmp_path_factory.mktemp("undisturbed") / "shop")
+    deliver_two_days(shop)
+    with pytest.MonkeyPatch.context() as patched:
+        count = die_at(patched, 10**9, after=False)
+        shop.run()
+    tables = shop.production()
+    shop.lake.close()
+    return tables, count[0]
+
+
+def steps(every: int) -> list[int]:
+    """Places at which to die: the writes of creating nothing are not counted, a run of two batches has about 90."""
+    return list(range(1, 90, every))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the commit", "after the commit"])
+@pytest.mark.parametrize("step", [*steps(13), *(pytest.param(s, marks=pytest.mark.slow) for s in steps(1))])
+def test_a_run_that_dies_anywhere_is_finished_by_the_next(
+    shop: Shop, undisturbed: tuple[Mapping[str, object], int], step: int, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, writes = undisturbed
+    deliver_two_days(shop)
+    shop.lake.batches()
+    with monkeypatch.context() as patched:
+        die_at(patched, min(step, writes), after=after)
+        with pytest.raises(Killed):
+            shop.run()
+    shop.lake.close()
+    survivor = Lake(shop.project)
+    shop.lake = survivor
+    before = {r.batch.batch_id for r in survivor.batches() if r.batch.status == "published"}
+    lines = shop.one("SELECT count(*) FROM enriched_orders")
+    assert lines in (0, 1, 2), before
+    survivor.run()
+    assert shop.statuses() == {"b1": "published", "b2": "published"}
+    assert shop.production() == expected
+    assert shop.one("SELECT count(*) FROM orders_stage") == 3
+    assert shop.one("SELECT count(*) FROM quarantine") == 1
+
+
+def test_the_steps_cover_a_whole_run(undisturbed: tuple[Mapping[str, object], int]) -> None:
+    assert undisturbed[1] <= steps(1)[-1] + 1
+
+
+def test_a_reader_sees_whole_batches_while_runs_are_under_way(shop: Shop) -> None:
+    """Each batch brings one order with its customer, product and shipment: all tables always have the same number."""
+    shop.lake.batches()
+    seen: set[tuple[object, ...]] = set()
+    stop = threading.Event()
+
+    def read() -> None:
+        with Lake(shop.project) as reader:
+            while not stop.is_set():
+                [row] = reader.query(
+                    "SELECT (SELECT count(*) FROM orders) AS o, (SELECT count(*) FROM customers) AS c,"
+                    " (SELECT count(*) FROM products) AS p, (SELECT count(*) FROM shipping) AS s,"
+                    " (SELECT count(*) FROM enriched_orders) AS e, (SELECT total_orders FROM analytics_summary) AS a"
+                )[1]
+                seen.add(tuple(row.values()))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for n in range(1, 5):
+        shop.deliver(
+            f"b{n}",
+            orders=[order(f"O-{n}", customer_id=f"C-{n}", product_id=f"P-{n}")],
+            customers=[customer(f"C-{n}")],
+            products=[product(f"P-{n}")],
+            inventory=[stock(f"P-{n}")],
+            shipping=[shipment(f"S-{n}", f"O-{n}")],
+        )
+        shop.run()
+    stop.set()
+    reader.join()
+    assert len(seen) > 1, "the reader read while the lake grew"
+    assert all(len(set(row)) == 1 for row in seen), seen
+
+
+def _hold_the_lock(project: str, held: Any, release: Any) -> None:
+    with Lake(project)._locked():
+        held.set()
+        release.wait(60)
+
+
+def test_a_second_run_on_one_lake_is_told_that_it_is_locked(shop: Shop) -> None:
+    shop.lake.batches()
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=_hold_the_lock, args=(str(shop.project), held, release))
+    other.start()
+    assert held.wait(60)
+    try:
+        with pytest.raises(Locked) as caught:
+            shop.run()
+        assert caught.value.exit_code == 75
+        assert shop.lake.batches() == [], "reading needs no lock"
+    finally:
+        release.set()
+        other.join()
+    assert shop.run().batches == ()
+
+
+def test_what_a_dead_process_left_locked_is_free(shop: Shop, tmp_path: Path) -> None:
+    shop.lake.batches()
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=_hold_the_lock, args=(str(shop.project), held, release))
+    other.start()
+    assert held.wait(60)
+    other.kill()
+    other.join()
+    assert shop.run().batches == ()

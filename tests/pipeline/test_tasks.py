@@ -1,0 +1,85 @@
+"""The eight tasks one by one, any of them any number of times."""
+
+from __future__ import annotations
+
+import pytest
+
+from cartlake.errors import UsageError
+from tests.pipeline.shop import Shop, a_day, customer
+
+TASKS = (
+    "orders_stage_load",
+    "customer_stage_load",
+    "products_stage_load",
+    "inventory_stage_load",
+    "shipping_stage_load",
+    "data_validation",
+    "data_enrichment",
+    "final_merge_operation",
+)
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_task_by_task_gives_what_a_run_gives(shop: Shop, repeats: int, tmp_path: object) -> None:
+    shop.deliver("b1", **a_day())
+    for task in TASKS:
+        for _ in range(repeats):
+            shop.lake.task(task, batch_id="b1")
+    assert shop.statuses() == {"b1": "published"}
+    by_task = shop.production()
+    whole = Shop(shop.project.parent / "whole")
+    whole.deliver("b1", **a_day())
+    whole.run()
+    assert by_task == whole.production()
+    whole.lake.close()
+
+
+def test_the_stage_loads_may_run_in_any_order(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    for task in (*reversed(TASKS[:5]), *TASKS[5:]):
+        shop.lake.task(task, run_id="job-1")
+    assert shop.statuses() == {"b1": "published"}
+
+
+def test_what_lands_between_two_tasks_of_a_run_belongs_to_the_next(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    shop.lake.task(TASKS[0], run_id="job-1")
+    shop.deliver("b2", "2025-03-02", customers=[customer("C-2")])
+    for task in TASKS[1:]:
+        shop.lake.task(task, run_id="job-1")
+    assert shop.statuses() == {"b1": "published"} | {k: v for k, v in shop.statuses().items() if k == "b2"}
+    assert shop.one("SELECT count(*) FROM customers") == 1
+    assert [r.batch.batch_id for r in shop.run().batches] == ["b2"]
+
+
+def test_a_task_whose_inputs_are_not_there_says_what_to_run_first(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    with pytest.raises(UsageError, match="orders_stage_load"):
+        shop.lake.task("data_enrichment", batch_id="b1")
+    shop.lake.task(TASKS[0], batch_id="b1")
+    with pytest.raises(UsageError, match="customer_stage_load"):
+        shop.lake.task("data_validation", batch_id="b1")
+
+
+def test_an_unknown_task_is_an_error_that_lists_the_tasks(shop: Shop) -> None:
+    with pytest.raises(UsageError, match="final_merge_operation"):
+        shop.lake.task("final_merge", batch_id="b1")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_of_a_published_batch_changes_nothing_and_says_so(shop: Shop, task: str) -> None:
+    shop.deliver("b1", **a_day())
+    shop.run()
+    before, publications = shop.production(), shop.one("SELECT count(*) FROM publications")
+    report = shop.lake.task(task, batch_id="b1")
+    assert "published" in report.notices[0]
+    assert shop.production() == before
+    assert shop.one("SELECT count(*) FROM publications") == publications
+
+
+def test_every_attempt_of_every_task_is_in_the_ledger(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    shop.run()
+    attempts = shop.rows("SELECT task, attempt, status FROM tasks WHERE batch_id = 'b1' ORDER BY started_at")
+    assert [task for task, _, _ in attempts] == list(TASKS)
+    assert {(attempt, status) for _, attempt, status in attempts} == {(1, "SUCCESS")}
