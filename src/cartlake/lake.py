@@ -13,14 +13,15 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from cartlake import pipeline, queries
+from cartlake import pipeline, queries, runs
 from cartlake.core import dag
 from cartlake.core.batch import Batch, BatchStatus, unannounced
+from cartlake.core.entries import Publication, Run
 from cartlake.core.names import LandedFile
 from cartlake.engines.base import Row
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import Locked, UsageError
-from cartlake.ledger import Clock, Publication, Run, utc_now
+from cartlake.ledger import Clock, utc_now
 from cartlake.pipeline import OnTask
 from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
 from cartlake.settings import Settings, load_settings
@@ -90,12 +91,12 @@ class Lake(AbstractContextManager["Lake"]):
     def run(self, on_task: OnTask = lambda *_: None) -> RunReport:
         """Every batch that is ready has gone through the eight tasks, in `batch_date` order."""
         with self._locked() as context:
-            pipeline.recover(context)
-            notices = pipeline.survey(context)
-            run = pipeline.start_run(context)
+            runs.recover(context)
+            notices = runs.survey(context)
+            run = runs.start_run(context)
             if run is not None:
                 pipeline.run_tasks(context, run, on_task)
-                notices += pipeline.survey(context)
+                notices += runs.survey(context)
             return self._report(context, run, notices)
 
     def task(
@@ -112,29 +113,29 @@ class Lake(AbstractContextManager["Lake"]):
                 _require_inputs(context, run, name)
                 pipeline.run_task(context, run, name, on_task)
                 if name == dag.MERGE:
-                    pipeline.end_run(context, run)
-                    notices += pipeline.survey(context)
+                    runs.end_run(context, run)
+                    notices += runs.survey(context)
             return self._report(context, run, notices)
 
     def _run_of(
         self, context: Context, task: str, batch_id: str | None, run_id: str | None
     ) -> tuple[Run | None, tuple[str, ...]]:
-        runs = {run.run_id: run for run in context.ledger.runs()}
+        known = {run.run_id: run for run in context.ledger.runs()}
         if batch_id is not None:
             if task in _loads(context):
-                pipeline.survey(context)
+                runs.survey(context)
             batch = queries.find_batch(context, batch_id)
             run_id = batch.run_id
             if run_id is None and not (batch.restage or batch.status is BatchStatus.READY):
                 return None, (f"{batch_id} is {batch.status}: {task} changes nothing",)
-        if run_id is not None and run_id in runs:
-            return runs[run_id], ()
+        if run_id is not None and run_id in known:
+            return known[run_id], ()
         if task not in _loads(context):
             what = f"batch {batch_id}" if batch_id else f"run {run_id}"
             first = _loads(context)[0]
             raise UsageError("task_inputs_missing", f"{what} is not under way", hint=f"Begin with the task {first}.")
-        notices = pipeline.survey(context)
-        return pipeline.start_run(context, run_id, only=batch_id), notices
+        notices = runs.survey(context)
+        return runs.start_run(context, run_id, only=batch_id), notices
 
     def watch(
         self, stop: Callable[[], bool], on_run: Callable[[RunReport], None], on_task: OnTask = lambda *_: None
@@ -164,7 +165,7 @@ class Lake(AbstractContextManager["Lake"]):
     def reject(self, batch_id: str, why: str, actor: str | None = None) -> BatchReport:
         """Nothing of the batch is in production, and it stays out; a published one is taken out at once."""
         with self._locked() as context:
-            pipeline.recover(context)
+            runs.recover(context)
             batch = queries.find_batch(context, batch_id)
             if batch.status is BatchStatus.REJECTED:
                 return queries.batch_reports(context, [batch_id])[0]
@@ -179,7 +180,7 @@ class Lake(AbstractContextManager["Lake"]):
     def retry(self, batch_id: str, actor: str | None = None) -> BatchReport:
         """The next run reads the batch's claimed files again with today's contracts."""
         with self._locked() as context:
-            pipeline.recover(context)
+            runs.recover(context)
             batch = queries.find_batch(context, batch_id)
             if batch.status in (BatchStatus.WAITING, BatchStatus.READY):
                 raise _wrong_state(batch, "it has not run yet")
@@ -191,7 +192,7 @@ class Lake(AbstractContextManager["Lake"]):
     def create_manifest(self, batch_date: date | None = None) -> list[Path]:
         """A manifest for the landed files that no batch names, one per date (all for `batch_date` if given)."""
         with self._locked() as context:
-            return pipeline.announce_landed(context, batch_date)
+            return runs.announce_landed(context, batch_date)
 
     # looking
 

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from cartlake.core.batch import LandedManifest, Landing, Plan
 from cartlake.core.manifest import MAX_BYTES, Manifest, parse_manifest
 from cartlake.core.names import LandedFile, archive_path, check_file_name, is_ignored, shown
-from cartlake.core.records import Profile, Profiler
+from cartlake.core.profile import Profile, Profiler
 from cartlake.errors import DataError, EngineError, ManifestRefused, UsageError
 
 _CHUNK = 1024 * 1024

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.entries import BatchFile, Preparation, Publication, Run, StagedFile, TaskRun
 from cartlake.core.manifest import ExpectedFile
 from cartlake.core.table import Table
 from cartlake.core.tables import (
@@ -37,134 +38,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
-class Counts:
-    """`rows_in = rows_staged + rows_quarantined + rows_duplicate`, per file and per batch."""
-
-    rows_in: int = 0
-    rows_staged: int = 0
-    rows_quarantined: int = 0
-    rows_duplicate: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.rows_in + other.rows_in,
-            self.rows_staged + other.rows_staged,
-            self.rows_quarantined + other.rows_quarantined,
-            self.rows_duplicate + other.rows_duplicate,
-        )
-
-    @property
-    def balanced(self) -> bool:
-        return self.rows_in == self.rows_staged + self.rows_quarantined + self.rows_duplicate
+NOTHING_PUBLISHED = Publication(0, None, "none", datetime.min.replace(tzinfo=UTC), None, {}, "")
 
 
-@dataclass(frozen=True)
-class StagedFile:
-    """One content staged for one batch date, or rejected: `status` is `staged` or `rejected`."""
+@dataclass
+class _Known:
+    """What was read of a ledger table, kept up with our own commits."""
 
-    feed: str
-    file_sha256: str
-    batch_date: date
-    file_name: str
-    archive_path: str
-    bytes: int
-    lines: int
-    encoding: str
-    delimiter: str | None
-    is_clean: bool
-    rescued_columns: str | None
-    revision: int
-    contract_hash: str
-    staged_by: str
-    status: str
-    reason: str | None
-    rows_in: int
-    rows_staged: int
-    rows_quarantined: int
-    rows_duplicate: int
-
-
-@dataclass(frozen=True)
-class BatchFile:
-    """A file that a batch announces, with the content that stands for it and its counts in this batch."""
-
-    batch_id: str
-    feed: str
-    file_name: str
-    file_sha256: str
-    batch_date: date
-    status: str
-    reason: str | None
-    rows_in: int
-    rows_staged: int
-    rows_quarantined: int
-    rows_duplicate: int
-
-    @property
-    def counts(self) -> Counts:
-        return Counts(self.rows_in, self.rows_staged, self.rows_quarantined, self.rows_duplicate)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One execution of the tasks over `batches`; `status` is `running`, `finished` or `dead`."""
-
-    run_id: str
-    batches: tuple[str, ...]
-    engine: str
-    host: str
-    process: int
-    started_at: datetime
-    ended_at: datetime | None
-    status: str
-
-
-@dataclass(frozen=True)
-class TaskRun:
-    """One attempt of one task for one batch: `SUCCESS`, `SUCCESS_WITH_WARNINGS` or `FAILED`."""
-
-    run_id: str
-    batch_id: str
-    task: str
-    attempt: int
-    started_at: datetime
-    ended_at: datetime
-    status: str
-    rows_in: int = 0
-    rows_staged: int = 0
-    rows_quarantined: int = 0
-    rows_duplicate: int = 0
-    error_code: str | None = None
-    error_message: str | None = None
-
-    @property
-    def seconds(self) -> float:
-        return (self.ended_at - self.started_at).total_seconds()
-
-
-@dataclass(frozen=True)
-class Publication:
-    """The versions that were made visible together. Number 0, without tables, is the empty lake."""
-
-    publication_id: int
-    batch_id: str | None
-    kind: str
-    published_at: datetime
-    as_of_date: date | None
-    tables: Mapping[str, int]
-    contracts_hash: str
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """Changes computed for a batch on top of publication `base`: versions of the prepared tables that hold rows."""
-
-    batch_id: str
-    run_id: str
-    base: int
-    kind: str
-    tables: Mapping[str, int]
+    version: int
+    where: Where
+    rows: list[Row]
 
 
 class Ledger:
@@ -174,7 +57,7 @@ class Ledger:
         self._engine = engine
         self._clock = clock
         self._last = datetime.min.replace(tzinfo=UTC)
-        self._known: dict[tuple[str, str, str], tuple[int, list[Row]]] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
 
     def create(self) -> None:
         """All tables of the ledger exist."""
@@ -194,23 +77,17 @@ class Ledger:
 
     def batches(self) -> dict[str, Batch]:
         """Every batch by its id, as it stands now."""
-        rows = self._read(BATCHES, newest(BATCHES, ("batch_id",), "_ledger"))
-        return {str(row["batch_id"]): _batch(row) for row in rows}
+        return {str(row["batch_id"]): _batch(row) for row in self._newest(BATCHES, ("batch_id",))}
 
     def batch_history(self, batch_id: str) -> list[Batch]:
         """Every state the batch has had, oldest first."""
-        rows = self._read(BATCHES, "SELECT * FROM _ledger ORDER BY recorded_at", {"batch_id": [batch_id]})
-        return [_batch(row) for row in rows]
+        return [_batch(row) for row in self._rows(BATCHES) if row["batch_id"] == batch_id]
 
     def manifests_seen(self) -> dict[str, dict[str, datetime]]:
         """Per batch every manifest (sha256) it ever had, and when it was first recorded."""
-        key = "batch_id, manifest_sha256"
-        sql = f"SELECT {key}, min(recorded_at) AS seen_at FROM _ledger GROUP BY {key}"
         seen: dict[str, dict[str, datetime]] = {}
-        for row in self._read(BATCHES, sql):
-            at = row["seen_at"]
-            assert isinstance(at, datetime)
-            seen.setdefault(str(row["batch_id"]), {})[str(row["manifest_sha256"])] = at
+        for batch in map(_batch, self._rows(BATCHES)):
+            seen.setdefault(batch.batch_id, {}).setdefault(batch.manifest_sha256, batch.recorded_at)
         return seen
 
     # files
@@ -221,13 +98,13 @@ class Ledger:
 
     def files(self, feed: str | None = None) -> list[StagedFile]:
         """The newest record of each staged or rejected content and date."""
-        rows = self._view("files", {"feed": [feed]} if feed else None)
-        return [_made(StagedFile, row) for row in rows]
+        made = (_made(StagedFile, row) for row in self._newest(FILES, ("feed", "file_sha256", "batch_date")))
+        return [file for file in made if feed is None or file.feed == feed]
 
     def batch_files(self, batches: Sequence[str] | None = None) -> list[BatchFile]:
         """What the batches announce: per batch and name the newest claimed content."""
-        rows = self._view("batch_files", None if batches is None else {"batch_id": batches})
-        return [_made(BatchFile, row) for row in rows]
+        made = (_made(BatchFile, row) for row in self._newest(BATCH_FILES, ("batch_id", "feed", "file_name")))
+        return [file for file in made if batches is None or file.batch_id in batches]
 
     # runs and tasks
 
@@ -235,7 +112,7 @@ class Ledger:
         self._append(RUNS, [self._stamped(run) | {"batches": json.dumps(run.batches)}])
 
     def runs(self) -> list[Run]:
-        rows = self._view("runs")
+        rows = self._newest(RUNS, ("run_id",))
         return sorted(
             (_made(Run, row | {"batches": tuple(json.loads(str(row["batches"])))}) for row in rows),
             key=lambda run: run.started_at,
@@ -246,7 +123,8 @@ class Ledger:
 
     def tasks(self, batch_id: str | None = None, run_id: str | None = None) -> list[TaskRun]:
         where = {name: [value] for name, value in (("batch_id", batch_id), ("run_id", run_id)) if value}
-        return sorted((_made(TaskRun, row) for row in self._view("tasks", where)), key=lambda task: task.started_at)
+        rows = self._newest(TASKS, ("run_id", "batch_id", "task", "attempt"), where)
+        return sorted((_made(TaskRun, row) for row in rows), key=lambda task: task.started_at)
 
     # publications
 
@@ -255,9 +133,8 @@ class Ledger:
 
     def preparation(self, batch_id: str) -> Preparation | None:
         """The newest preparation for a batch."""
-        sql = "SELECT * FROM _ledger ORDER BY recorded_at DESC LIMIT 1"
-        rows = self._read(PREPARATIONS, sql, {"batch_id": [batch_id]})
-        return _made(Preparation, rows[0]) if rows else None
+        rows = self._rows(PREPARATIONS, {"batch_id": [batch_id]})
+        return _made(Preparation, rows[-1]) if rows else None
 
     def publish(self, publication: Publication) -> None:
         """This commit is the moment of publication."""
@@ -265,12 +142,11 @@ class Ledger:
 
     def publications(self) -> list[Publication]:
         """All publications, oldest first."""
-        rows = self._read(PUBLICATIONS, "SELECT * FROM _ledger ORDER BY publication_id")
-        return [_made(Publication, row) for row in rows]
+        return [_made(Publication, row) for row in self._rows(PUBLICATIONS)]
 
     def latest_publication(self) -> Publication:
         published = self.publications()
-        return published[-1] if published else Publication(0, None, "none", datetime.min, None, {}, "")
+        return published[-1] if published else NOTHING_PUBLISHED
 
     # the tables themselves
 
@@ -282,26 +158,37 @@ class Ledger:
         self._engine.read("_ledger_batches", BATCHES)
         self._engine.define("batches", _BATCHES_VIEW.format(newest=newest(BATCHES, ("batch_id",), "_ledger_batches")))
 
-    def _view(self, name: str, where: Where | None = None) -> list[Row]:
-        table, identity = LEDGER_VIEWS[name]
-        return self._read(table, newest(table, identity, "_ledger"), where)
+    def _newest(self, table: Table, identity: tuple[str, ...], where: Where | None = None) -> list[Row]:
+        """The newest row of each identity, in the order in which the identities were first recorded."""
+        newest_rows: dict[tuple[object, ...], Row] = {}
+        for row in self._rows(table, where):
+            newest_rows[tuple(row[name] for name in identity)] = row
+        return list(newest_rows.values())
 
-    def _read(self, table: Table, sql: str, where: Where | None = None) -> list[Row]:
-        """Rows of a ledger table; read again only when the table has a new version."""
-        key, version = (table.name, sql, str(where)), self._engine.version(table.name)
-        if self._known.get(key, (None,))[0] != version:
+    def _rows(self, table: Table, where: Where | None = None) -> list[Row]:
+        """The rows of a ledger table, oldest first. They are read once; later only what others have committed."""
+        key, version = (table.name, str(where)), self._engine.version(table.name)
+        known = self._known.get(key)
+        if known is None or known.version != version:
             with self._engine.scope():
                 self._engine.read("_ledger", table, where=where)
-                self._known[key] = version, self._engine.rows(sql)
-        return self._known[key][1]
+                order = "publication_id" if table is PUBLICATIONS else "recorded_at"
+                known = _Known(version, where or {}, self._engine.rows(f"SELECT * FROM _ledger ORDER BY {order}"))
+            self._known[key] = known
+        return known.rows
 
     def _append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         if not rows:
             return
+        shown = [{name: row[name] for name in table.column_names} for row in rows]
+        before = self._engine.version(table.name)
         with self._engine.scope():
-            values = [[row[name] for name in table.column_names] for row in rows]
-            self._engine.values("_ledger_rows", table.columns, values)
-            self._engine.append(table, "_ledger_rows")
+            self._engine.values("_ledger_rows", table.columns, [list(row.values()) for row in shown])
+            version = self._engine.append(table, "_ledger_rows")
+        for (name, _), known in self._known.items():
+            if name == table.name and known.version == before and version == before + 1:
+                known.version = version
+                known.rows += [row for row in shown if all(row[n] in v for n, v in known.where.items())]
 
     def _stamped(self, record: object) -> dict[str, Any]:
         return vars(record) | {"recorded_at": self.now()}

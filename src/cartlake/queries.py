@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cartlake.core.batch import Batch
 from cartlake.core.contract import Contract
+from cartlake.core.entries import BatchFile, Counts, Publication, TaskRun
 from cartlake.core.model import (
     BATCH_COUNTS,
     EARLIER_COUNTS,
@@ -31,7 +32,6 @@ from cartlake.core.tables import (
 )
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
-from cartlake.ledger import BatchFile, Counts, Publication, TaskRun
 from cartlake.tasks.context import Context
 from cartlake.tasks.validate import KNOWN_COLUMNS
 

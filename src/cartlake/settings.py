@@ -101,7 +101,7 @@ def load_settings(
     project: Path, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Mapping[str, object]] | None = None
 ) -> Settings:
     """The settings of a project folder. Raises ConfigError that names the file or variable, the key and close names."""
-    project = Path(os.path.abspath(project))
+    project = Path.cwd() / project
     file = project / FILE_NAME
     layers = [_read_file(file), _read_environment(environment), flags or {}]
     merged: dict[str, dict[str, object]] = {}
@@ -150,7 +150,7 @@ def _config_error(error: ValidationError, file: Path) -> ConfigError:
     where = [str(part) for part in first["loc"]]
     known = _sections()
     if len(where) > 1 and where[0] in known:
-        known = list(getattr(Settings.model_fields[where[0]].default, "model_dump")())
+        known = list(Settings.model_fields[where[0]].default.model_dump())
     close = difflib.get_close_matches(where[-1], known, n=3)
     hint = f"Did you mean {' or '.join(close)}?" if close else f"Known here: {', '.join(known)}."
     return ConfigError("settings_invalid", f"{'.'.join(where)}: {first['msg']}", file=file.name, hint=hint)

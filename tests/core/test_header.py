@@ -8,7 +8,7 @@ import pytest
 
 from cartlake.core.contract import Contract, Field
 from cartlake.core.header import Layout, check_encoding, find_layout, header_text
-from cartlake.core.records import Profile, Profiler
+from cartlake.core.profile import Profile, Profiler
 from cartlake.errors import FileRejected
 
 HEADER = "order_id,customer_id,order_amount,created_timestamp"
@@ -77,6 +77,8 @@ def test_the_delimiter_of_the_contract_is_the_only_one_tried() -> None:
 def test_other_delimiters_may_stand_inside_the_names() -> None:
     layout = find_layout(f'{HEADER},"a;b|c,d\te"', contract())
     assert (layout.delimiter, layout.unknown) == (",", ("a;b|c,d\te",))
+    layout = find_layout(f"{HEADER},a;b;c;d;e;f;g", contract())
+    assert (layout.delimiter, layout.unknown) == (",", ("a;b;c;d;e;f;g",))
 
 
 def test_names_are_compared_without_case_blanks_and_dashes_and_by_the_contracts_source_names() -> None:
@@ -167,6 +169,7 @@ def test_a_header_of_too_many_columns_is_no_table() -> None:
         (b"\xef\xbb\xbforder_id\r\nO1", "order_id"),
         (b"\n\r\norder_id\rO1", "order_id"),
         (b'order_id,"gift\nnote"\nO1,x', 'order_id,"gift\nnote"'),
+        (b'order_id,"gift\r\nnote"\r\nO1,x', 'order_id,"gift\r\nnote"'),
         (b'order_id,"note\nO1,x\nO2,y\n', 'order_id,"note'),
         ("order_id,caf\u00e9\u2028x\x85y\n".encode(), "order_id,caf\u00e9\u2028x\x85y"),
         (b"order_id,\xff\n", "order_id,\ufffd"),
@@ -209,6 +212,7 @@ def refused(data: bytes, of: Contract | None = None) -> FileRejected:
         (b"{order_id}\nO1\n", None, "utf-8"),
         (b"PK,order_id\n", None, "utf-8"),
         (b"order_id\nO\0\n", None, "utf-8"),
+        (b"o\0\0\0" * 20 + b"\n", None, "utf-8"),
     ],
 )
 def test_the_encoding_is_that_of_the_mark_else_of_the_contract_else_utf_8(

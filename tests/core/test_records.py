@@ -9,24 +9,15 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cartlake.core import lines as core_lines
+from cartlake.core import profile as core_profile
 from cartlake.core import records
-from cartlake.core.records import (
-    Bad,
-    Blank,
-    Dialect,
-    Header,
-    Item,
-    LongLine,
-    Profile,
-    Profiler,
-    Record,
-    physical_lines,
-    raw_lines,
-    split,
-)
+from cartlake.core.lines import LongLine, physical_lines, raw_lines
+from cartlake.core.profile import Profile, Profiler
+from cartlake.core.records import Bad, Blank, Dialect, Header, Item, Record, split
 
 H = b"id,name,qty\n"
 HEADER = Header(1, 0, 12, ("id", "name", "qty"))
@@ -109,6 +100,7 @@ ODD = [
         b'1,"lamp\nred"\n2,desk,1\n',
         [("too_few_cells",), ("stray_quote",), ("2", "desk", "1")],
     ),
+    ("a quote that only a stray one could close", b'1,"lamp,2\n2,des"k,1\n', [("unclosed_quote",), ("stray_quote",)]),
     ("too few cells", b"1,lamp\n2,desk,1\n", [("too_few_cells",), ("2", "desk", "1")]),
     ("too many cells", b"1,lamp,2,3\n2,desk,1\n", [("too_many_cells",), ("2", "desk", "1")]),
     ("a delimiter too many at the end", b"1,lamp,2,\n", [("too_many_cells",)]),
@@ -179,6 +171,11 @@ def test_the_first_line_that_is_not_blank_is_the_header(data: bytes, expected: l
     assert items(data) == expected
 
 
+def test_only_the_mark_at_the_start_of_the_file_is_no_text() -> None:
+    data = b"\xef\xbb\xbf" + H + "\ufeff1,lamp,2\n".encode() * 1000
+    assert set(told(items(data))) == {("\ufeff1", "lamp", "2")}
+
+
 def test_a_repeated_header_over_two_lines_is_one_bad_item_with_all_its_text() -> None:
     data = b'id,"na\nme",qty\r\n' * 2 + b"1,lamp,2\n"
     assert items(data)[1:] == [
@@ -228,6 +225,11 @@ def test_utf_16_is_split_on_its_text_and_ranges_refer_to_the_file(encoding: str)
         Record(3, 5, 62, 80, ("3", "desk", "1")),
     ]
     assert [item.reason for item in found[4:] if isinstance(item, Bad)] == ["undecodable"] * (encoding == "utf-16-le")
+
+
+def test_half_a_pair_of_utf_16_spoils_its_line_only() -> None:
+    data = "id,name,qty\n1,".encode("utf-16-le") + b"\x3d\xd8" + ",2\n2,desk,1\n".encode("utf-16-le")
+    assert told(items(data, encoding="utf-16-le")) == [("undecodable",), ("2", "desk", "1")]
 
 
 def test_a_line_over_the_limit_is_never_held_whole() -> None:
@@ -317,7 +319,7 @@ def test_the_work_grows_with_the_file_and_not_with_its_square(number: int, monke
 )
 def test_the_physical_lines_are_those_of_python_wherever_a_read_ends(chunk: int, data: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "CHUNK", chunk)
+        patch.setattr(core_lines, "CHUNK", chunk)
         assert list(physical_lines(io.BytesIO(data))) == data.splitlines(keepends=True)
 
 
@@ -333,6 +335,7 @@ PIECES = [
     b"x",
     b"\0",
     b"\xff",
+    b"\xef\xbb\xbf",
     b"\xe2\x82\xac",
     H,
 ]
@@ -348,7 +351,7 @@ def test_every_byte_belongs_to_exactly_one_item(
     assert_partition(data, whole)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "BLOCK", block)
-        patch.setattr(records, "CHUNK", 2 * block)
+        patch.setattr(core_lines, "CHUNK", 2 * block)
         assert items(data, delimiter, encoding=encoding, limit=limit) == whole, (
             "what is read depends on where blocks end"
         )
@@ -497,10 +500,11 @@ def test_a_profile_does_not_depend_on_where_chunks_end(data: bytes, chunk: int) 
     assert profile(data, chunk) == profile(data)
 
 
+@example(data=b"\r\n", chunk=1, probe=1)
 @given(data=ANY_BYTES, chunk=st.integers(1, 9), probe=st.integers(1, 30))
 def test_a_profile_agrees_with_the_lines_of_the_file(data: bytes, chunk: int, probe: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "PROBE", probe)
+        patch.setattr(core_profile, "PROBE", probe)
         found = profile(data, chunk)
     lines = data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)
     ends = set(re.findall(rb"\r\n|\r|\n", data))

@@ -139,18 +139,22 @@ class Shop:
 
     def drop(self, feed: str, name: str, content: str | bytes | Rows) -> Path:
         """A file lands; rows are written as CSV."""
-        data = content if isinstance(content, bytes) else (
-            content if isinstance(content, str) else csv_text(content)
-        ).encode()
+        data = (
+            content
+            if isinstance(content, bytes)
+            else (content if isinstance(content, str) else csv_text(content)).encode()
+        )
         path = self.landing / FOLDERS[feed] / "source" / name
         path.write_bytes(data)
         return path
 
-    def announce(self, batch_id: str, day: str = "2025-03-01", files: Sequence[str] = (), **more: object) -> Path:
-        """A manifest lands."""
+    def announce(
+        self, batch_id: str, day: str = "2025-03-01", files: Sequence[str] = (), details: Rows = (), **more: object
+    ) -> Path:
+        """A manifest lands; `details` are what it says of files besides their names."""
         path = self.manifests / f"{batch_id}.json"
         body = {"trigger_id": batch_id, "batch_date": day, "data_files_ready": True, "expected_files": list(files)}
-        path.write_text(json.dumps(body | more))
+        path.write_text(json.dumps(body | ({"files": details} if details else {}) | more))
         return path
 
     def deliver(self, batch_id: str, day: str = "2025-03-01", **feeds: str | bytes | Rows) -> None:

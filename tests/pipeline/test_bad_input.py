@@ -76,7 +76,7 @@ def test_invalid_json_is_refused_with_line_and_column(shop: Shop) -> None:
 
 def test_a_file_that_differs_from_its_manifest_is_rejected(shop: Shop) -> None:
     shop.drop("orders", "orders.csv", [order()])
-    shop.announce("b1", files=[], **{"files": [{"name": "orders.csv", "rows": 2}]})
+    shop.announce("b1", details=[{"name": "orders.csv", "rows": 2}])
     [report] = shop.run().batches
     assert report.batch.status == "failed"
     assert "rows is 1, the manifest says 2" in str(report.batch.reason)

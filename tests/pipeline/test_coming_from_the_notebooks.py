@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 from tests.pipeline.shop import Shop, a_day, customer, order, product, shipment, stock
 
@@ -54,7 +55,11 @@ def test_history_has_the_dates_of_the_data_also_when_a_day_comes_late(shop: Shop
     shop.deliver("b2", "2025-03-02", customers=[customer(city="Joliet", created_timestamp="2025-03-02 08:00:00")])
     shop.run()
     life = shop.rows("SELECT city, CAST(valid_from AS DATE)::VARCHAR, is_current FROM customers ORDER BY valid_from")
-    assert life == [("Springfield", "2025-03-01", False), ("Joliet", "2025-03-02", False), ("Peoria", "2025-03-03", True)]
+    assert life == [
+        ("Springfield", "2025-03-01", False),
+        ("Joliet", "2025-03-02", False),
+        ("Peoria", "2025-03-03", True),
+    ]
 
 
 def test_keys_without_an_order_that_day_reach_history_too(shop: Shop) -> None:
@@ -73,10 +78,8 @@ def test_inventory_and_shipping_have_a_history(shop: Shop) -> None:
     assert shop.rows("SELECT shipping_status FROM shipping WHERE is_current") == [("delivered",)]
 
 
-def test_a_failing_rule_that_holds_keeps_the_next_tasks_from_publishing(tmp_path: object) -> None:
-    from pathlib import Path
-
-    shop = Shop(Path(str(tmp_path)) / "strict", gate={"hold_on": "high"})
+def test_a_failing_rule_that_holds_keeps_the_next_tasks_from_publishing(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "strict", gate={"hold_on": "high"})
     shop.deliver("b1", **a_day(orders=[order(customer_id="C-404")]))
     [report] = shop.run().batches
     assert (report.batch.status, report.batch.verdict, report.batch.gate) == ("held", "FAIL", "hold")

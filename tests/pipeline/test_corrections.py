@@ -56,7 +56,9 @@ def test_orders_whose_customer_and_product_come_later_are_enriched_again(shop: S
         inventory=[stock(created_timestamp=later)],
     )
     shop.run()
-    found = shop.rows("SELECT has_customer, has_product, customer_tier, category, inventory_stock_quantity FROM enriched_orders")
+    found = shop.rows(
+        "SELECT has_customer, has_product, customer_tier, category, inventory_stock_quantity FROM enriched_orders"
+    )
     assert found == [(True, True, "gold", "Home", 10)]
 
 
@@ -110,9 +112,7 @@ def test_an_update_that_changes_nothing_makes_no_version(shop: Shop) -> None:
 
 def test_cancelled_orders_stay_in_view_and_count_in_no_total(shop: Shop) -> None:
     shop.deliver("b1", **a_day())
-    shop.deliver(
-        "b2", "2025-03-02", orders=[order(order_status="Cancelled", updated_timestamp="2025-03-02 08:00:00")]
-    )
+    shop.deliver("b2", "2025-03-02", orders=[order(order_status="Cancelled", updated_timestamp="2025-03-02 08:00:00")])
     shop.run()
     assert shop.rows("SELECT order_status, is_sale FROM enriched_orders") == [("cancelled", False)]
     assert shop.rows("SELECT total_orders, total_revenue FROM analytics_summary") == [(0, Decimal("0.00"))]

@@ -14,7 +14,7 @@ from cartlake import landing
 from cartlake.core.batch import LandedManifest, Landing, Plan
 from cartlake.core.manifest import MAX_BYTES, Manifest
 from cartlake.core.names import LandedFile
-from cartlake.core.records import Profiler
+from cartlake.core.profile import Profiler
 from cartlake.errors import DataError, EngineError, ManifestRefused, UsageError
 
 ORDERS = b"order_id,customer_id,order_amount\nO1,C1,10.00\nO2,C2,20.50\n"

@@ -25,7 +25,8 @@ class _Panels(TyperGroup):
     """The commands in the order of their panels, groups of commands among them."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        return sorted(super().list_commands(ctx), key=lambda name: PANELS.index(self.commands[name].rich_help_panel))
+        panel_of = {name: getattr(command, "rich_help_panel", "") for name, command in self.commands.items()}
+        return sorted(super().list_commands(ctx), key=lambda name: PANELS.index(panel_of[name]))
 
 
 app = typer.Typer(

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
-from cartlake.cli.options import HERE, LOOK, AsJson, Project
+from cartlake.cli.options import HERE, LOOK, AsJson, Limit, Project
 from cartlake.cli.output import Output, is_number, plain
 
 if TYPE_CHECKING:
+    from cartlake.engines.base import Row
     from cartlake.queries import Version
 
-_SCREEN_ROWS = 50
 _TECHNICAL = {"valid_from", "valid_to", "is_current"}
 
 
@@ -27,12 +28,7 @@ def register(app: typer.Typer) -> None:
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT, in DuckDB's dialect.", show_default=False)],
     at: Annotated[str | None, typer.Option("--at", metavar="BATCH", help="As published with this batch.")] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit", min=1, help="Show at most so many rows; --json gives all.", show_default="50 on a terminal"
-        ),
-    ] = None,
+    limit: Limit = None,
     project: Project = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -42,17 +38,32 @@ def query(
     out = Output(as_json)
     with Lake(project) as lake:
         columns, rows = lake.query(sql, at)
-    out.document(rows)
-    most = limit or (_SCREEN_ROWS if out.is_terminal else len(rows))
-    numbers = [name for name in columns if any(is_number(row[name]) for row in rows)]
-    table = out.table(*columns, numbers=numbers)
-    for row in rows[:most]:
-        table.add_row(*(plain(row[name]) for name in columns))
-    out.show(table)
-    if len(rows) > most:
-        out.notices([f"{most:,} of {len(rows):,} rows are shown; --limit shows more"])
-    elif out.is_terminal and not as_json:
+    if as_json:
+        out.document(rows)
+        return
+    most = out.most(rows, limit)
+    table = _rows_table(out, columns, rows[:most])
+    out.show(*([table] if out.fits(table) else _records(columns, rows[:most])))
+    out.rest(rows, most)
+    if out.is_terminal:
         out.log.print(Text(f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}", "dim"))
+
+
+def _rows_table(out: Output, columns: Sequence[str], rows: Sequence[Row]) -> Table:
+    table = out.table(*columns, numbers=[name for name in columns if any(is_number(row[name]) for row in rows)])
+    for row in rows:
+        table.add_row(*(plain(row[name]) for name in columns))
+    return table
+
+
+def _records(columns: Sequence[str], rows: Sequence[Row]) -> list[RenderableType]:
+    """A line for each value: rows that are too wide for a table stay whole."""
+    width = max(len(plain(name)) for name in columns)
+    said: list[RenderableType] = []
+    for row in rows:
+        said += [Text.assemble((f"{plain(name):{width}}  ", "bold"), plain(row[name])) for name in columns]
+        said.append("")
+    return said
 
 
 def history(
@@ -69,7 +80,7 @@ def history(
         versions = lake.history(table, key)
     out.document([version_document(version) for version in versions])
     count = f"{len(versions)} {'version' if len(versions) == 1 else 'versions'}"
-    out.show(Text(f"{plain(table)} {plain(' '.join(key))}: {count}", "bold"), "")
+    out.show(Text(f"{plain(table)} {plain(' '.join(key))}: {count}", "bold"))
     out.show(*life(versions))
 
 
@@ -81,7 +92,7 @@ def life(versions: Sequence[Version], *, only_changes: bool = False) -> list[Ren
     """Each version with its interval and source; of the first its values, of the others what changed, old -> new."""
     said: list[RenderableType] = []
     for before, version in zip([None, *versions], versions, strict=False):
-        said.append(_heading(version))
+        said += ["", _heading(version)] if not only_changes else [_heading(version)]
         if before is not None and version.changed:
             said += _changes(before, version)
         elif not only_changes:
@@ -90,9 +101,11 @@ def life(versions: Sequence[Version], *, only_changes: bool = False) -> list[Ren
 
 
 def _heading(version: Version) -> Text:
+    """`from … until … file:line`; what follows the interval stands in one column."""
     row = version.row
-    until = f"until {plain(row['valid_to'])}" if row["valid_to"] is not None else ""
-    heading = Text(f"from {plain(row['valid_from'])}  ").append(until or "current", "" if until else "green")
+    is_open = row["valid_to"] is None
+    until = "current" if is_open else f"until {plain(row['valid_to'])}"
+    heading = Text(f"from {plain(row['valid_from']):20}  ").append(f"{until:26}", "green" if is_open else "")
     if version.source_file is not None:
         heading.append(f"  {plain(version.source_file)}:{version.line}", "dim")
     return heading

@@ -41,7 +41,7 @@ def task(
 
         with Lake(project) as lake:
             report = lake.task(name, batch_id=batch, run_id=run, on_task=log.on_task)
-    show_run(out, report)
+    show_run(out, report, f"{plain(name)} had nothing to do.")
     is_held = any(one.batch.status.value == "held" for one in report.batches)
     is_last = name == "final_merge_operation"
     raise typer.Exit(1 if (is_last and report.has_failed) or (fail_on_held and is_held) else 0)

@@ -26,6 +26,16 @@ Wait = Annotated[
         show_default=False,
     ),
 ]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        metavar="N",
+        min=1,
+        help="Show at most so many rows; --json gives all.",
+        show_default="50 on a terminal",
+    ),
+]
 HERE = Path()
 
 

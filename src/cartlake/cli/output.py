@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 _UNBOUNDED = 10_000
+_SCREEN_ROWS = 50
 _STYLES = {
     "green": ("published", "PASS", "SUCCESS", "ok", "passed"),
     "yellow": ("held", "hold", "waiting", "WARN", "SUCCESS_WITH_WARNINGS", "warn", "medium"),
@@ -60,7 +61,22 @@ class Output:
 
     def notices(self, notices: Iterable[str]) -> None:
         for notice in dict.fromkeys(notices):
-            self.log.print(Text(f"note: {plain(notice)}", "yellow"))
+            self.log.print(Text(f"note: {plain(notice)}", "dim"))
+
+    def fits(self, table: Table) -> bool:
+        """Whether the table can be shown without breaking a cell."""
+        return (
+            table.__rich_measure__(self._page, self._page.options.update(width=_UNBOUNDED)).maximum <= self._page.width
+        )
+
+    def most(self, rows: Sequence[object], limit: int | None) -> int:
+        """How many of the rows are shown: not more than fit a few screens, all in a pipe, `limit` where it is given."""
+        return min(len(rows), limit or (_SCREEN_ROWS if self.is_terminal else len(rows)))
+
+    def rest(self, rows: Sequence[object], shown: int) -> None:
+        """Says that rows were left out."""
+        if shown < len(rows):
+            self.notices([f"{shown:,} of {len(rows):,} rows are shown; --limit shows more"])
 
     def table(self, *columns: str, numbers: Sequence[str] = ()) -> Table:
         """An empty table: boxed on a terminal, bare columns otherwise; `numbers` are right-aligned columns."""
@@ -73,10 +89,12 @@ def write(text: str) -> None:
 
 
 def new_table(columns: Sequence[str], numbers: Sequence[str] = (), *, boxed: bool = True) -> Table:
-    table = Table(box=SIMPLE_HEAD if boxed else None, header_style="bold", pad_edge=False, show_edge=False)
+    table = Table(
+        box=SIMPLE_HEAD if boxed else None, header_style="bold", border_style="dim", pad_edge=False, show_edge=False
+    )
     for column in columns:
         is_number = column in numbers
-        table.add_column(plain(column), justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+        table.add_column(plain(column), justify="right" if is_number else "left", overflow="fold")
     return table
 
 

@@ -13,10 +13,10 @@ from cartlake.cli.output import STYLE_OF, Output, plain, seconds
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cartlake.ledger import TaskRun
+    from cartlake.core.entries import TaskRun
     from cartlake.tasks.context import TaskResult
 
-_TASK_WIDTH, _COUNTS_WIDTH = 21, 46
+_TASK_WIDTH = 21
 _MARKS = {"SUCCESS": ("✓", "ok"), "SUCCESS_WITH_WARNINGS": ("!", "warn"), "FAILED": ("✗", "fail")}
 
 
@@ -59,21 +59,20 @@ class _Activity:
     def __rich__(self) -> Table:
         from rich.table import Table
 
-        passed = seconds(round(time.monotonic() - self._started))
+        passed = round(time.monotonic() - self._started)
         grid = Table.grid(padding=(0, 1))
-        grid.add_row(self._spinner, Text(f"{self._doing}: {self.done} tasks done, {passed}", "dim"))
+        grid.add_row(self._spinner, Text(f"{self._doing}: {self.done} tasks done, {passed} s", "dim"))
         return grid
 
 
 def _line(task: TaskRun, note: str, has_signs: bool) -> Text:
     mark = _MARKS[task.status][0 if has_signs else 1]
-    found = _counts(task) if task.rows_in and not note else plain(note)
     line = Text.assemble(
         (f"{mark} ", STYLE_OF[task.status]),
         f"{plain(task.task):{_TASK_WIDTH}}  ",
         (f"{plain(task.batch_id)}  ", "cyan"),
-        f"{found:{_COUNTS_WIDTH}}",
-        (f"{seconds((task.ended_at - task.started_at).total_seconds()):>10}", "dim"),
+        (f"{seconds((task.ended_at - task.started_at).total_seconds()):>8}  ", "dim"),
+        plain(note) or _counts(task) or ("no files", "dim"),
     )
     if task.error_message:
         line.append(f"\n  {plain(task.error_message)}", "red")
@@ -81,8 +80,8 @@ def _line(task: TaskRun, note: str, has_signs: bool) -> Text:
 
 
 def _counts(task: TaskRun) -> str:
-    """`1,000 in  990 staged  7 quarantined  3 duplicate`, without what is zero."""
-    parts = [f"{task.rows_in:>7,} in", f"{task.rows_staged:>7,} staged"]
+    """`1,000 in  990 staged  7 quarantined  3 duplicate`, without what is zero; empty if nothing was read."""
+    parts = [f"{task.rows_in:>7,} in", f"{task.rows_staged:>7,} staged"] if task.rows_in else []
     parts += [f"{task.rows_quarantined:,} quarantined"] if task.rows_quarantined else []
     parts += [f"{task.rows_duplicate:,} duplicate"] if task.rows_duplicate else []
     return "  ".join(parts)

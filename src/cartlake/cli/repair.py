@@ -9,7 +9,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from cartlake.cli.options import HERE, REPAIR, AsJson, Project
+from cartlake.cli.options import HERE, REPAIR, AsJson, Limit, Project
 from cartlake.cli.output import Output, lines, plain, seconds, word
 from cartlake.cli.views import COUNTS, advice, batch_table, short
 from cartlake.errors import UsageError
@@ -103,7 +103,10 @@ def _batch_document(found: BatchDetail) -> dict[str, object]:
 
 
 def _batch_page(out: Output, found: BatchDetail) -> list[RenderableType]:
-    parts: list[RenderableType] = [batch_table(out, [found.report]), "", *advice([found.report])]
+    needed = advice([found.report])
+    parts: list[RenderableType] = [batch_table(out, [found.report])]
+    if needed:
+        parts += ["", *needed]
     failed = [row for row in found.results if row["outcome"] == "failed"]
     if found.files:
         parts += ["", Text("Files", "bold"), _files(out, found)]
@@ -122,26 +125,28 @@ def _batch_page(out: Output, found: BatchDetail) -> list[RenderableType]:
 
 def _files(out: Output, found: BatchDetail) -> RenderableType:
     table = out.table("feed", "file", "status", *COUNTS, numbers=COUNTS)
-    for file in found.files:
+    for file in sorted(found.files, key=lambda file: (file.feed, file.file_name)):
         counts = (file.rows_in, file.rows_staged, file.rows_quarantined, file.rows_duplicate)
         table.add_row(plain(file.feed), plain(file.file_name), plain(file.status), *map(plain, counts))
     return table
 
 
 def _tasks(out: Output, found: BatchDetail) -> RenderableType:
-    table = out.table("task", "attempt", "status", "started", "took", "error", numbers=("attempt", "took"))
+    columns = ("task", "attempt", "status", "started", "took")
+    has_errors = any(task.error_message for task in found.tasks)
+    table = out.table(*columns, *(["error"] if has_errors else []), numbers=("attempt", "took"))
     for task in found.tasks:
         took = seconds((task.ended_at - task.started_at).total_seconds())
         started = plain(task.started_at.replace(microsecond=0))
-        error = plain(task.error_message or "")
-        table.add_row(plain(task.task), plain(task.attempt), word(task.status), started, took, error)
+        error = [plain(task.error_message)] if has_errors else []
+        table.add_row(plain(task.task), plain(task.attempt), word(task.status), started, took, *error)
     return table
 
 
 def quarantine_list(
     batch: Annotated[str | None, typer.Option("--batch", metavar="ID", help="Of this batch only.")] = None,
     feed: Annotated[str | None, typer.Option("--feed", metavar="FEED", help="Of this feed only.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most so many; --json gives all.")] = 50,
+    limit: Limit = None,
     project: Project = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -151,15 +156,17 @@ def quarantine_list(
     out = Output(as_json)
     with Lake(project) as lake:
         rows = lake.quarantine(batch, feed)
-    out.document(rows)
+    if as_json:
+        out.document(rows)
+        return
+    most = out.most(rows, limit)
     table = out.table("id", "file", "line", "reasons", "record", numbers=("line",))
-    for row in rows[:limit]:
+    for row in rows[:most]:
         reasons = ", ".join(row["reasons"]) if isinstance(row["reasons"], list) else row["reasons"]
         raw = Text(plain(row["raw"]), "dim", no_wrap=True, overflow="ellipsis")
         table.add_row(plain(row["id"]), plain(row["source_file"]), str(row["line"]), Text(plain(reasons), "red"), raw)
-    out.show(table) if rows else out.show("Nothing is in quarantine.")
-    if len(rows) > limit:
-        out.notices([f"{limit:,} of {len(rows):,} records are shown; --limit shows more"])
+    out.show(table if rows else "Nothing is in quarantine.")
+    out.rest(rows, most)
 
 
 def quarantine_show(

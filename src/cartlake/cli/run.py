@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,9 +18,12 @@ from cartlake.cli.views import advice, batch_table
 if TYPE_CHECKING:
     from types import FrameType
 
+    from cartlake.core.entries import TaskRun
     from cartlake.lake import RunReport, Status
-    from cartlake.ledger import TaskRun
+    from cartlake.queries import BatchReport
     from cartlake.tasks.context import TaskResult
+
+NOTHING_READY = "Nothing is ready. `cartlake status` says what is there and what is waited for."
 
 
 def register(app: typer.Typer) -> None:
@@ -38,17 +42,31 @@ def run(project: Project = HERE, wait: Wait = 0, as_json: AsJson = False) -> Non
 
         with Lake(project, wait=None if wait == float("inf") else wait) as lake:
             report = lake.run(log.on_task)
+            others = _others(lake.batches(), report)
     show_run(out, report)
+    out.show(*others)
     raise typer.Exit(1 if report.has_failed else 0)
 
 
-def show_run(out: Output, report: RunReport) -> None:
+def show_run(out: Output, report: RunReport, otherwise: str = NOTHING_READY) -> None:
+    """The batches of a run; `otherwise` is said where there are none."""
     out.document([one.to_json() for one in report.batches])
     out.notices(report.notices)
     if report.batches:
         out.show("", batch_table(out, report.batches), "", *advice(report.batches))
     else:
-        out.show("Nothing is ready. `cartlake status` says what is there and what is waited for.")
+        out.show(otherwise)
+
+
+def _others(batches: Sequence[BatchReport], report: RunReport) -> list[Text]:
+    """That there are batches which need somebody or something and were not in the run."""
+    handled = {one.batch.batch_id for one in report.batches}
+    statuses = [one.batch.status.value for one in batches if one.batch.batch_id not in handled]
+    counts = {name: statuses.count(name) for name in ("failed", "held", "waiting") if name in statuses}
+    if not counts:
+        return []
+    said = Text(", ").join(word(name).append(f" {count:,}", "default") for name, count in counts.items())
+    return [Text.assemble("Not in this run: ", said, "; `cartlake status` says why")]
 
 
 def watch(project: Project = HERE, as_json: AsJson = False) -> None:

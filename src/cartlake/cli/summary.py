@@ -85,11 +85,11 @@ def _batches(summary: Summary) -> Table:
 
 
 def _fired(rows: Sequence[Row]) -> Text:
-    """`3 order_without_customer, 1 sequence_tie and 2 low`: rules by severity, those that matter little counted only."""
+    """`3 order_without_customer, 1 sequence_tie, +2 low`: those of low severity are only counted."""
     named = [row for row in rows if row["severity"] != "low"]
     parts = [Text(f"{row['rows_failed']} {plain(row['rule'])}", STYLE_OF[str(row["severity"])]) for row in named]
     low = len(rows) - len(named)
-    parts += [Text(f"{low} of low severity", "dim")] if low else []
+    parts += [Text(f"+{low} low", "dim")] if low else []
     return Text(", ").join(parts) if parts else Text("none", "dim")
 
 
@@ -110,7 +110,7 @@ def _figures(analytics: Row) -> Table:
     """Name and figure, two pairs a line."""
     grid = Table.grid(padding=(0, 3))
     for justify in ("left", "right") * 2:
-        grid.add_column(justify=justify)  # type: ignore[arg-type]
+        grid.add_column(justify=justify)
     pairs = [(Text(name), Text(_rounded(analytics[key], digits), "bold")) for key, name, digits in _FIGURES]
     for left, right in zip(pairs[::2], pairs[1::2], strict=True):
         grid.add_row(*left, *right)

@@ -27,6 +27,8 @@ __all__ = ["FUNCTIONS", "Target", "check_expression", "compile_sql", "tables_of"
 Node: TypeAlias = exp.Expr
 _T = exp.DType
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MARK = "\x01"
+_SLOT = re.compile(f'["`]{_MARK}(\\w+){_MARK}["`]')
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -114,7 +116,11 @@ def compile_sql(sql: str, target: Target, params: Mapping[str, object] | None = 
 
     Raises ModelError, with line and column where known, for anything but one query of listed syntax and functions.
     """
-    return _compiled(sql, target, tuple(sorted((name, _literal_sql(name, v)) for name, v in (params or {}).items())))
+    given = params or {}
+    shaping = {name for name, value in given.items() if isinstance(value, tuple)} | _shaping(sql)
+    literals = tuple(sorted((name, _literal_sql(name, given[name])) for name in shaping if name in given))
+    text = _compiled(sql, target, literals, frozenset(given.keys() - shaping))
+    return _SLOT.sub(lambda slot: _target_literal(_literal_sql(slot[1], given[slot[1]]), target), text)
 
 
 def tables_of(sql: str) -> tuple[str, ...]:
@@ -134,17 +140,45 @@ def check_expression(sql: str) -> None:
 
 
 @lru_cache(maxsize=512)
-def _compiled(sql: str, target: Target, literals: tuple[tuple[str, str], ...]) -> str:
+def _shaping(sql: str) -> frozenset[str]:
+    """The parameters that a macro's expansion depends on; all others only take the place of a value."""
+    return frozenset(node.name for node in _query(sql).find_all(exp.Placeholder) if _must_be_literal(node))
+
+
+def _must_be_literal(node: Node) -> bool:
+    place = node.parent
+    if not isinstance(place, exp.Anonymous):
+        return False
+    return FUNCTIONS[place.name.lower()].needs_literal(next(n for n, a in enumerate(place.expressions) if a is node))
+
+
+@lru_cache(maxsize=2048)
+def _target_literal(text: str, target: Target) -> str:
+    """A literal of our dialect in the target's, safe in any place of a value."""
+    query = _finished(_parsed(f"SELECT {text} AS x"), target)
+    made: str = query.expressions[0].this.sql(dialect=target, comments=False)
+    return f"({made})" if made.startswith("-") else made
+
+
+@lru_cache(maxsize=512)
+def _compiled(sql: str, target: Target, literals: tuple[tuple[str, str], ...], slots: frozenset[str]) -> str:
+    """The compiled query with a slot for each parameter in `slots`, so that it is compiled once for all values."""
     query = _query(sql).copy()
-    _bind(query, dict(literals))
-    for node in reversed(list(query.find_all(exp.Anonymous, exp.Cast))):
-        node.replace(_call(node, target) if isinstance(node, exp.Anonymous) else _cast(node, target))
-    if target == "spark":
-        _hide_variables(query)
+    _bind(query, dict(literals) | {name: f"`{_MARK}{name}{_MARK}`" for name in slots})
+    query = _finished(query, target)
     try:
         return query.sql(dialect=target, comments=False, unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise ModelError("sql_unsupported", f"{target} cannot say this: {error}") from None
+
+
+def _finished(query: Node, target: Target) -> Node:
+    """The query with its macros expanded."""
+    for node in reversed(list(query.find_all(exp.Anonymous, exp.Cast))):
+        node.replace(_call(node, target) if isinstance(node, exp.Anonymous) else _cast(node, target))
+    if target == "spark":
+        _hide_variables(query)
+    return query
 
 
 @lru_cache(maxsize=512)

@@ -10,7 +10,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from cartlake.core.contract import Contract
-from cartlake.core.records import Dialect, Header, Profile, physical_lines, split
+from cartlake.core.lines import physical_lines
+from cartlake.core.profile import Profile
+from cartlake.core.records import Dialect, Header, split
 from cartlake.errors import FileRejected
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -116,7 +118,7 @@ def header_text(head: bytes, codec: str) -> str:
 
 
 def find_layout(header_line: str, contract: Contract) -> Layout:
-    """The layout under the delimiter that gives all columns the contract cannot do without.
+    """The layout under the delimiter that gives most columns of the contract; all it cannot do without are there.
 
     FileRejected, line 1: not_a_table, header_missing (the first line is data), header_missing_columns,
     header_ambiguous. Messages show names from the header, never what looks like data.
@@ -125,7 +127,7 @@ def find_layout(header_line: str, contract: Contract) -> Layout:
     layouts = [layout for delimiter in delimiters if (layout := _layout(header_line, delimiter, contract))]
     if not layouts:
         raise _rejected("not_a_table", "the header cannot be read: its quotes do not match", "Correct the header line.")
-    best = max(layouts, key=lambda layout: (not _missing(layout, contract), _known(layout), len(layout.names)))
+    best = max(layouts, key=lambda layout: (_known(layout), len(layout.names)))
     if len(best.names) > MAX_COLUMNS:
         message = f"the header has {len(best.names)} columns, more than {MAX_COLUMNS}"
         raise _rejected("not_a_table", message, "Deliver only the columns of the feed, one record per line.")

@@ -28,7 +28,7 @@ def _fields(contract: Contract) -> tuple[str, ...]:
 
 
 def touched_keys(contract: Contract) -> str:
-    """Keys with a changed event: (key…, `first_at`, `is_added`). Reads `changed_events`: staged rows with `_is_added`."""
+    """Keys with a changed event: (key…, `first_at`, `is_added`). Reads `changed_events`."""
     return (
         f"SELECT {names(contract.key)}, min(_sequence) AS first_at, min(_is_added) AS is_added"
         f" FROM changed_events GROUP BY {names(contract.key)}"
@@ -155,8 +155,8 @@ def stored_versions(contract: Contract, has_late_keys: bool) -> str:
 
 
 def version_changes(contract: Contract) -> str:
-    """From `stored` to `versions`: the table's columns, `_change`, and `_is_effective`, which is false where neither the
-    start of a version nor a tracked value moved (nothing that looks at it as of a time can tell)."""
+    """From `stored` to `versions`: the table's columns, `_change`, and `_is_effective`, which is false where neither
+    the start of a version nor a tracked value moved (nothing that looks at it as of a time can tell)."""
     table = history_table(contract)
     return changes_between(table.column_names, table.key, contract.tracked)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from cartlake.core.header import Layout
-from cartlake.core.records import Profile
+from cartlake.core.profile import Profile
 from cartlake.core.table import Column, Table
 
 Value = object

@@ -169,7 +169,8 @@ def duplicates(delivery: Delivery, told: Told) -> Injected:
 
 
 def corrections(delivery: Delivery, told: Told) -> Injected:
-    """On every second day a file of its own; on the next day it comes again, under its name and date, corrected."""
+    """On every second day a file of its own; on the next day it comes again, under its name and date, corrected. Who
+    looks only when both days are there finds the corrected file, and the first manifest waiting for the other one."""
     if delivery.index % 2 == 1 and not delivery.is_last:
         first = delivery.create("customers", "_fix")
         first.write([line("customers", customer(tag(delivery, "CUST-FIX"), delivery.day, zip_code="LS99 9ZZ"))])
@@ -220,7 +221,7 @@ FAULTS: Mapping[str, Fault] = {
         (recycled_ids, "a shipping_id used again for another order, an inventory_id for another product"),
         (ties, "two different rows of one customer at one time"),
         (late_parents, "an order whose customer arrives in the next batch"),
-        (deletes, "a customer deleted before the first row of him came, one deleted after a day, an unknown _op"),
+        (deletes, "a customer deleted before the row that made them came, one deleted after a day, an unknown _op"),
         (outliers, "an order over 10000, a shipping cost over 100"),
         (drift, "an unknown column, columns in another order, a column left out; every third day and the last"),
         (mixed_spellings, "`Credit Card`, `PENDING`, `False`, `In Transit` among the usual spellings"),

@@ -4,7 +4,7 @@ once, its movements of stock to the days they fall on, and nothing of it is kept
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from cartlake.generate.catalogue import MOVES_AHEAD, Position, Product
@@ -33,10 +33,14 @@ class Fate:
     parcel_steps: tuple[tuple[int, str], ...]
     moves: tuple[tuple[int, int, int], ...]
 
-    def told(self, days: int) -> Fate:
-        """The steps of the first `days` days; what happens to the stock stays."""
-        steps = tuple(step for step in self.steps if step[0] <= days)
-        return replace(self, steps=steps, parcel_steps=tuple(step for step in self.parcel_steps if step[0] <= days))
+    def until(self, days: int) -> Fate:
+        """What becomes of it in the first `days` days."""
+        return Fate(
+            self.first,
+            tuple(step for step in self.steps if step[0] <= days),
+            tuple(step for step in self.parcel_steps if step[0] <= days),
+            tuple(move for move in self.moves if move[0] <= days),
+        )
 
 
 def _delivered(first: str, confirmed: int, shipped: int, delivered: int, returned: int = 0) -> Fate:
@@ -155,7 +159,8 @@ class _Sale:
         self._day = day
         self._dates = [calendar[day + n] for n in range(LAST_STEP + 1)]
         self._generous = (calendar.rhythm(day) - 18) // 4  # of ten orders, so many have one more line
-        self._fates = [fate.told(ahead) for fate in FATES]
+        self._fates = [fate.until(ahead) for fate in FATES]
+        self._clock = clock()
 
     def order(self, order_id: str, serial: int, second: int, customer: Customer) -> Order:
         method, later = divmod(int(self.draw() * CHOICES), DAY_LASTS)
@@ -164,7 +169,7 @@ class _Sale:
             customer.id,
             customer.ship_to if second >= customer.moved_at else customer.ship_to_before,
             PAYMENT_METHODS[method],
-            f"{self._dates[0]} {clock()[second]}",
+            f"{self._dates[0]} {self._clock[second]}",
             DAY_BEGINS + later,
             1 if serial % LATE_EVERY == LATE_EVERY - 1 else 0,
             self._fates[(serial * 7 + serial // 20 * 3 + self._day) % len(FATES)],
@@ -173,47 +178,44 @@ class _Sale:
     def fill(self, order: Order, serial: int, second: int, products: list[Product], parcels: int) -> int:
         """Puts things into the order and sends it; returns in how many parcels, numbered after `parcels`."""
         size = min(LINES[serial % len(LINES)] + (serial // 2 % 10 < self._generous), 4)
-        lines = [self._take(second, products) for _ in range(size)]
-        self._move(lines, order.fate)
+        lines = self._take(size, second, products, order.fate)
         packages = (lines[:-1], lines[-1:]) if size > 1 and serial % 3 == 0 else (lines,)
         self._write_lines(order, lines)
         for n, package in enumerate(packages, 1):
             self._write_parcel(order, package, parcels + n, order.later - 600 * n)
         return len(packages)
 
-    def _take(self, second: int, products: list[Product]) -> Line:
-        draw = self.draw
-        product = products[int(draw() * draw() * len(products))]
-        price = product.price if second >= product.price_from else product.price_before
-        quantity = 1 if price >= DEAR else QUANTITIES[int(draw() * 10)]
-        return Line(product, product.positions[int(draw() * product.picks)], quantity, price * quantity)
-
-    def _move(self, lines: list[Line], fate: Fate) -> None:
-        """Pieces are reserved today and leave, or are let go, when the fate says."""
-        day = self._day
-        for line in lines:
-            moves, quantity = line.position.moves, line.quantity
-            moves[day % MOVES_AHEAD][1] += quantity
+    def _take(self, size: int, second: int, products: list[Product], fate: Fate) -> list[Line]:
+        """`size` lines. Their pieces are reserved today and leave, or are let go, when the fate says."""
+        draw, day, lines = self.draw, self._day, []
+        for _ in range(size):
+            product = products[int(draw() * draw() * len(products))]
+            price = product.price if second >= product.price_from else product.price_before
+            quantity = 1 if price >= DEAR else QUANTITIES[int(draw() * 10)]
+            position = product.positions[int(draw() * product.picks)]
+            lines.append(Line(product, position, quantity, price * quantity))
+            position.moves[day % MOVES_AHEAD][1] += quantity
             for days, stock, reserved in fate.moves:
-                move = moves[(day + days) % MOVES_AHEAD]
+                move = position.moves[(day + days) % MOVES_AHEAD]
                 move[0] += stock * quantity
                 move[1] += reserved * quantity
+        return lines
 
     def _write_lines(self, order: Order, lines: list[Line]) -> None:
         order_id, customer_id, ship_to, method, created, later, arrives, fate = order
-        date, rest, pages = created[:10], f"USD,{method},{ship_to}", self.orders
+        rest, pages, dates = f"USD,{method},{ship_to}", self.orders, self._dates
         for n, (product, _, quantity, cents) in enumerate(lines, 1):
-            head = f"{order_id},{n},{customer_id},{product.id},{date},{quantity},{money(cents)},{rest}"
+            head = f"{order_id},{n},{customer_id},{product.id},{dates[0]},{quantity},{money(cents)},{rest}"
             pages[arrives].append(f"{head},{fate.first},{created},{created}\n")
             for days, status in fate.steps:
-                pages[days].append(f"{head},{status},{created},{self._dates[days]} {clock()[later + 60 * days]}\n")
+                pages[days].append(f"{head},{status},{created},{dates[days]} {self._clock[later + 60 * days]}\n")
 
     def _write_parcel(self, order: Order, package: list[Line], number: int, later: int) -> None:
         pages, dates, created = self.parcels, self._dates, order.created
         grams = cents = 0
-        for line in package:
-            grams += line.product.grams * line.quantity
-            cents += line.cents
+        for product, _, quantity, amount in package:
+            grams += product.grams * quantity
+            cents += amount
         carriage, cost, expected = CARRIAGES[int(self.draw() * len(CARRIAGES))]
         head = (
             f"SHP{number:08d},{order.id},TRK{700_000_000 + number},{carriage},{package[0].position.warehouse[0]},"
@@ -223,4 +225,4 @@ class _Sale:
         pages[order.arrives].append(f"{head},,processing,{tail},{created}\n")
         for days, status in order.fate.parcel_steps:
             delivered = dates[days] if status == "delivered" else ""
-            pages[days].append(f"{head},{delivered},{status},{tail},{dates[days]} {clock()[later]}\n")
+            pages[days].append(f"{head},{delivered},{status},{tail},{dates[days]} {self._clock[later]}\n")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from cartlake.core.contract import Contract
+from cartlake.core.entries import NO_ROWS, BatchFile, Counts
 from cartlake.core.model import Model
 from cartlake.core.table import Table
 from cartlake.core.tables import history_table, stage_table
 from cartlake.engines.base import Engine
-from cartlake.ledger import BatchFile, Counts, Ledger
+from cartlake.ledger import Ledger
 from cartlake.settings import Settings
 
 FileKey = tuple[str, str, date]
@@ -53,7 +54,7 @@ class Context:
 class TaskResult:
     """What a task found for one batch; `error_code` says why it failed, if it did."""
 
-    counts: Counts = Counts()
+    counts: Counts = NO_ROWS
     has_warnings: bool = False
     error_code: str | None = None
     error_message: str | None = None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cartlake.core import history
+from cartlake.core.entries import Publication
 from cartlake.core.model import Model
 from cartlake.core.sqltext import names, same, semi_join
 from cartlake.core.table import Table
-from cartlake.ledger import Publication
 from cartlake.tasks.context import Context
 
 ORDER_LINES = "enriched_orders"
@@ -104,10 +104,10 @@ def _moved(context: Context, name: str, column: str) -> str:
     contract = next(contract for contract in context.contracts if contract.table == name)
     keys = names(contract.key)
     first = semi_join(f"after_{name}", f"changes_{name}", contract.key)
+    moved = f"SELECT {keys}, min(valid_from) AS moved_from FROM changes_{name} WHERE _is_effective GROUP BY {keys}"
+    firsts = f"SELECT {keys}, min(valid_from) AS first_from FROM ({first}) v GROUP BY {keys}"
     return (
         f"SELECT c.{column}, min(c.moved_from) AS moved_from,"
         " bool_or(coalesce(c.moved_from <= a.first_from, true)) AS is_first"
-        f" FROM (SELECT {keys}, min(valid_from) AS moved_from FROM changes_{name} WHERE _is_effective GROUP BY {keys}) c"
-        f" LEFT JOIN (SELECT {keys}, min(valid_from) AS first_from FROM ({first}) v GROUP BY {keys}) a ON {same(contract.key, 'c', 'a')}"
-        f" GROUP BY c.{column}"
+        f" FROM ({moved}) c LEFT JOIN ({firsts}) a ON {same(contract.key, 'c', 'a')} GROUP BY c.{column}"
     )

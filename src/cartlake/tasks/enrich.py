@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from cartlake.core import history
 from cartlake.core.contract import Contract
+from cartlake.core.entries import BatchFile, Preparation, Publication
 from cartlake.core.sqltext import name, names, same, semi_join
 from cartlake.core.table import BIGINT, DATE, STRING, Column, Table
 from cartlake.core.tables import history_table, prepared_table, stage_table
-from cartlake.ledger import BatchFile, Preparation, Publication
 from cartlake.tasks import derive
 from cartlake.tasks.context import Context, FileKey, accepted_files
 
@@ -44,7 +44,7 @@ def prepare(context: Context, acceptance: Acceptance, batch_id: str, run_id: str
             for contract in context.contracts
             if _history_changes(context, contract, acceptance, base)
         ]
-        _define_after(context, base)
+        _define_after(context)
         touched += derive.stored_model_changes(context, base)
         prepared = {table.name: _write(context, table) for table in touched}
     preparation = Preparation(batch_id, run_id, base.publication_id, kind, prepared)
@@ -150,7 +150,7 @@ def _where(files: Iterable[FileKey]) -> dict[str, list[str]]:
     }
 
 
-def _define_after(context: Context, base: Publication) -> None:
+def _define_after(context: Context) -> None:
     """`after_<table>` of every history: what it holds once the changes are published."""
     for contract in context.contracts:
         table = history_table(contract)

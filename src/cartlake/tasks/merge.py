@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import date
 
 from cartlake.core.contract import Contract
-from cartlake.core.sqltext import names, same, semi_join
+from cartlake.core.entries import Preparation, Publication
+from cartlake.core.sqltext import names, semi_join
 from cartlake.core.table import Table
-from cartlake.core.tables import history_table, prepared_table
+from cartlake.core.tables import prepared_table
 from cartlake.errors import EngineError
-from cartlake.ledger import Preparation, Publication
 from cartlake.tasks.context import Context, accepted_files
 from cartlake.tasks.derive import ORDER_LINES
 from cartlake.tasks.enrich import Acceptance
@@ -58,68 +58,40 @@ def _as_of_date(context: Context, acceptance: Acceptance) -> date | None:
 
 def _check(context: Context, preparation: Preparation, versions: Mapping[str, int]) -> None:
     """The touched keys of every table are as they must be."""
+    contracts = {contract.table: contract for contract in context.contracts}
     with context.engine.scope():
-        for contract in context.contracts:
-            table = history_table(contract)
+        for table in context.production_tables:
             if table.name in preparation.tables:
-                _check_history(context, contract, table, preparation, versions)
-        for model in context.stored_models:
-            if model.name in preparation.tables:
-                _check_keys(context, context.model_table(model), preparation, versions)
+                context.engine.read("merged", table, versions[table.name])
+                context.engine.read("prepared", prepared_table(table), preparation.tables[table.name])
+                _refuse(context, table, _key_checks(table) | _interval_checks(contracts.get(table.name)))
         if preparation.tables.keys() & {"orders", ORDER_LINES}:
             _check_no_fan_out(context, versions)
 
 
-def _define_touched(
-    context: Context, table: Table, key: tuple[str, ...], preparation: Preparation, versions: Mapping[str, int]
-) -> None:
-    """`touched`: the rows of the merged table whose `key` the changes name."""
-    context.engine.read("merged", table, versions[table.name])
-    context.engine.read("prepared", prepared_table(table), preparation.tables[table.name])
-    context.engine.define("touched", semi_join("merged", "prepared", key))
+def _key_checks(table: Table) -> dict[str, str]:
+    """Keys are unique, and as many of the prepared rows stand in the table as were not deletes."""
+    key, touched = names(table.key), semi_join("merged", "prepared", table.key)
+    return {
+        "keys_not_unique": f"SELECT count(*) AS n FROM (SELECT {key} FROM ({touched}) t GROUP BY {key}"
+        " HAVING count(*) > 1) AS repeated",
+        "changes_lost": f"SELECT abs(kept - expected) AS n FROM (SELECT count(*) AS kept FROM ({touched}) t) t"
+        " CROSS JOIN (SELECT count_if(_change <> 'delete') AS expected FROM prepared) p",
+    }
 
 
-def _check_keys(context: Context, table: Table, preparation: Preparation, versions: Mapping[str, int]) -> None:
-    _define_touched(context, table, table.key, preparation, versions)
-    key = names(table.key)
-    _refuse(
-        context,
-        table,
-        "keys_not_unique",
-        f"SELECT {key} FROM touched GROUP BY {key} HAVING count(*) > 1",
-    )
-    _refuse(
-        context,
-        table,
-        "changes_lost",
-        "SELECT kept FROM (SELECT count(*) AS kept FROM touched) t CROSS JOIN"
-        " (SELECT count_if(_change <> 'delete') AS expected FROM prepared) p WHERE kept <> expected",
-    )
-
-
-def _check_history(
-    context: Context, contract: Contract, table: Table, preparation: Preparation, versions: Mapping[str, int]
-) -> None:
-    """No two versions of a key overlap, at most one is open, none has zero width."""
-    _check_keys(context, table, preparation, versions)
-    _define_touched(context, table, contract.key, preparation, versions)
-    key = names(contract.key)
-    several = f"SELECT {key} FROM touched GROUP BY {key} HAVING count(*) > 1"
-    _refuse(
-        context,
-        table,
-        "intervals_overlap",
-        f"SELECT 1 AS found FROM (SELECT t.valid_to, lead(t.valid_from) OVER"
-        f" (PARTITION BY {names(contract.key, 't')} ORDER BY t.valid_from) AS next_from"
-        f" FROM touched t LEFT SEMI JOIN ({several}) s ON {same(contract.key, 't', 's')}) v"
+def _interval_checks(contract: Contract | None) -> dict[str, str]:
+    """No two versions of a key overlap, at most one is open, none has zero width. Only tables with history have any."""
+    if contract is None:
+        return {}
+    touched = f"({semi_join('merged', 'prepared', contract.key)})"
+    following = f"lead(valid_from) OVER (PARTITION BY {names(contract.key)} ORDER BY valid_from) AS next_from"
+    return {
+        "intervals_overlap": f"SELECT count(*) AS n FROM (SELECT valid_to, {following} FROM {touched} t) v"
         " WHERE next_from IS NOT NULL AND (valid_to IS NULL OR valid_to > next_from)",
-    )
-    _refuse(
-        context,
-        table,
-        "interval_empty",
-        "SELECT 1 AS found FROM touched WHERE valid_to <= valid_from OR is_current <> (valid_to IS NULL)",
-    )
+        "interval_empty": f"SELECT count(*) AS n FROM {touched} t"
+        " WHERE valid_to <= valid_from OR is_current <> (valid_to IS NULL)",
+    }
 
 
 def _check_no_fan_out(context: Context, versions: Mapping[str, int]) -> None:
@@ -127,20 +99,19 @@ def _check_no_fan_out(context: Context, versions: Mapping[str, int]) -> None:
     tables = {table.name: table for table in context.production_tables}
     for name in ("orders", ORDER_LINES):
         context.engine.read(f"merged_{name}", tables[name], versions.get(name, 0))
-    _refuse(
-        context,
-        tables[ORDER_LINES],
-        "order_lines_differ",
-        "SELECT lines FROM (SELECT count(*) AS lines FROM merged_orders WHERE is_current) o CROSS JOIN"
-        f" (SELECT count(*) AS enriched FROM merged_{ORDER_LINES}) e WHERE lines <> enriched",
+    counts = (
+        "SELECT abs(lines - enriched) AS n FROM (SELECT count(*) AS lines FROM merged_orders WHERE is_current) o"
+        f" CROSS JOIN (SELECT count(*) AS enriched FROM merged_{ORDER_LINES}) e"
     )
+    _refuse(context, tables[ORDER_LINES], {"order_lines_differ": counts})
 
 
-def _refuse(context: Context, table: Table, code: str, offending: str) -> None:
-    found = context.engine.rows(f"SELECT count(*) AS n FROM ({offending}) AS offending")[0]["n"]
-    if found:
+def _refuse(context: Context, table: Table, checks: Mapping[str, str]) -> None:
+    """Raises EngineError for the first check that counts a case."""
+    counted = " UNION ALL ".join(f"SELECT '{code}' AS code, n FROM ({sql}) AS c" for code, sql in checks.items())
+    for row in context.engine.rows(f"SELECT code, n FROM ({counted}) AS counted WHERE n > 0"):
         raise EngineError(
-            code,
-            f"after the merge {table.name} breaks its promise ({found} cases); nothing was published",
+            str(row["code"]),
+            f"after the merge {table.name} breaks its promise ({row['n']} cases); nothing was published",
             hint="Readers still see the last publication. Run `cartlake doctor`, and please report this.",
         )

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.contract import Contract
+from cartlake.core.entries import BatchFile, Counts, Publication
 from cartlake.core.model import CheckRule, Model
 from cartlake.core.sqltext import names
 from cartlake.core.table import BIGINT, DATE, STRING, TIMESTAMP, Column
 from cartlake.core.tables import VALIDATION_RESULTS, history_table, stage_table
 from cartlake.core.verdict import RuleResult, holding_rules, verdict_of
-from cartlake.ledger import BatchFile, Counts, Publication
 from cartlake.tasks.context import Context, TaskResult
 
 _COUNTS = (
@@ -89,9 +89,7 @@ def _define_feed(
         f"previous_{feed}",
         f"SELECT {shown}, valid_from FROM published_{feed} UNION ALL {event} earlier_{feed} WHERE _op = 'upsert'",
     )
-    engine.define(
-        f"known_{feed}", f"SELECT {shown}, valid_from FROM previous_{feed} UNION ALL {event} batch_{feed}"
-    )
+    engine.define(f"known_{feed}", f"SELECT {shown}, valid_from FROM previous_{feed} UNION ALL {event} batch_{feed}")
 
 
 def _slices(files: Sequence[BatchFile]) -> dict[str, list[str]]:

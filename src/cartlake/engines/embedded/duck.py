@@ -38,7 +38,7 @@ def literal(text: str) -> str:
 
 
 def connect(folders: Sequence[Path], temporary: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
-    """A connection that opens files below `folders` and `temporary` only, loads nothing, and cannot be set otherwise."""
+    """A connection that opens files below `folders` and `temporary` only, loads nothing, and stays so."""
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -54,6 +54,7 @@ def connect(folders: Sequence[Path], temporary: Path, memory_limit: str, threads
         "SET timezone = 'UTC'",
         f"SET allowed_directories = [{allowed}]",
         "SET enable_progress_bar = false",
+        "SET parquet_metadata_cache = true",
         "SET enable_external_access = false",
         "SET lock_configuration = true",
     ]

@@ -10,7 +10,8 @@ from arro3.core import Array, DataType, Table
 
 from cartlake.core.clean import is_plainly_quoted
 from cartlake.core.header import Layout
-from cartlake.core.records import Bad, Dialect, Record, physical_lines, split
+from cartlake.core.lines import physical_lines
+from cartlake.core.records import Bad, Dialect, Record, split
 from cartlake.engines.base import RecordCount, RecordSource
 from cartlake.engines.embedded.duck import literal, quote
 
@@ -52,7 +53,7 @@ def _read_clean(connection: duckdb.DuckDBPyConnection, name: str, source: Record
         ).fetchall()
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         return None
-    header = " AND ".join(f"c{i} = {literal(cell)}" for i, cell in enumerate(source.layout.names))
+    header = " AND ".join(f"coalesce(c{i}, '') = {literal(cell)}" for i, cell in enumerate(source.layout.names))
     counted, headers = connection.execute(
         f"SELECT count(*), count(*) FILTER (WHERE {header}) FROM {quote(name + '_cells')}"
     ).fetchall()[0]

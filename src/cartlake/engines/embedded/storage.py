@@ -165,7 +165,8 @@ class DeltaStore:
         )
         columns = ", ".join(quote(name) for name in table.column_names if name not in partition)
         written = self._connection.execute(
-            f"COPY (SELECT {columns} FROM {quote(relation)} WHERE {condition or 'true'}) TO {literal(target.as_posix())}"
+            f"COPY (SELECT {columns} FROM {quote(relation)} WHERE {condition or 'true'})"
+            f" TO {literal(target.as_posix())}"
             " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS)"
         ).fetchall()
         count, size, statistics = written[0][1], written[0][2], written[0][4]

@@ -1,0 +1,144 @@
+"""What the ledger's rows say, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+
+@dataclass(frozen=True)
+class Counts:
+    """`rows_in = rows_staged + rows_quarantined + rows_duplicate`, per file and per batch."""
+
+    rows_in: int = 0
+    rows_staged: int = 0
+    rows_quarantined: int = 0
+    rows_duplicate: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.rows_in + other.rows_in,
+            self.rows_staged + other.rows_staged,
+            self.rows_quarantined + other.rows_quarantined,
+            self.rows_duplicate + other.rows_duplicate,
+        )
+
+    @property
+    def balanced(self) -> bool:
+        return self.rows_in == self.rows_staged + self.rows_quarantined + self.rows_duplicate
+
+
+NO_ROWS = Counts()
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """One content staged for one batch date, or rejected: `status` is `staged` or `rejected`."""
+
+    feed: str
+    file_sha256: str
+    batch_date: date
+    file_name: str
+    archive_path: str
+    bytes: int
+    lines: int
+    encoding: str
+    delimiter: str | None
+    is_clean: bool
+    rescued_columns: str | None
+    revision: int
+    contract_hash: str
+    staged_by: str
+    status: str
+    reason: str | None
+    rows_in: int
+    rows_staged: int
+    rows_quarantined: int
+    rows_duplicate: int
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.rows_in, self.rows_staged, self.rows_quarantined, self.rows_duplicate)
+
+
+@dataclass(frozen=True)
+class BatchFile:
+    """A file that a batch announces, with the content that stands for it and its counts in this batch."""
+
+    batch_id: str
+    feed: str
+    file_name: str
+    file_sha256: str
+    batch_date: date
+    status: str
+    reason: str | None
+    rows_in: int
+    rows_staged: int
+    rows_quarantined: int
+    rows_duplicate: int
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.rows_in, self.rows_staged, self.rows_quarantined, self.rows_duplicate)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of the tasks over `batches`; `status` is `running`, `finished` or `dead`."""
+
+    run_id: str
+    batches: tuple[str, ...]
+    engine: str
+    host: str
+    process: int
+    started_at: datetime
+    ended_at: datetime | None
+    status: str
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """One attempt of one task for one batch: `SUCCESS`, `SUCCESS_WITH_WARNINGS` or `FAILED`."""
+
+    run_id: str
+    batch_id: str
+    task: str
+    attempt: int
+    started_at: datetime
+    ended_at: datetime
+    status: str
+    rows_in: int = 0
+    rows_staged: int = 0
+    rows_quarantined: int = 0
+    rows_duplicate: int = 0
+    error_code: str | None = None
+    error_message: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The versions that were made visible together. Number 0, without tables, is the empty lake."""
+
+    publication_id: int
+    batch_id: str | None
+    kind: str
+    published_at: datetime
+    as_of_date: date | None
+    tables: Mapping[str, int]
+    contracts_hash: str
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Changes computed for a batch on top of publication `base`: versions of the prepared tables that hold rows."""
+
+    batch_id: str
+    run_id: str
+    base: int
+    kind: str
+    tables: Mapping[str, int]

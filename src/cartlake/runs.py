@@ -1,0 +1,137 @@
+"""Runs: what landing holds, which batches are ready, and what became of runs that died."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, timedelta
+from pathlib import Path
+
+from cartlake import landing
+from cartlake.core.batch import Batch, BatchStatus, Policy, plan, quiet_batches, unannounced
+from cartlake.core.entries import Publication, Run
+from cartlake.core.manifest import ExpectedFile, Manifest, render_manifest
+from cartlake.core.names import by_date, new_trigger_id
+from cartlake.tasks.arrivals import look
+from cartlake.tasks.context import Context
+
+
+def recover(context: Context) -> None:
+    """Runs that ended without saying so are dead; their batches are as their publications say, or ready again."""
+    ledger = context.ledger
+    for run in ledger.runs():
+        if run.status == "running":
+            ledger.record_run(replace(run, status="dead", ended_at=ledger.now()))
+    published = ledger.publications()
+    settled = [settle(batch, published) for batch in ledger.batches().values()]
+    ledger.record_batches([batch for batch in settled if batch is not None])
+
+
+def settle(batch: Batch, publications: Sequence[Publication]) -> Batch | None:
+    """What became of a batch whose run died, or None if its row is right: a publication that is newer than the row has
+    the word."""
+    later = [p for p in publications if p.batch_id == batch.batch_id and p.published_at > batch.recorded_at]
+    if later:
+        status = BatchStatus.REJECTED if later[-1].kind == "reject" else BatchStatus.PUBLISHED
+        return replace(batch, status=status, run_id=None, restage=False)
+    if batch.status is BatchStatus.RUNNING:
+        return replace(batch, status=BatchStatus.READY, run_id=None)
+    return None
+
+
+def survey(context: Context) -> tuple[str, ...]:
+    """Landing is looked at, new states of batches are in the ledger, finished manifests are in the archive; notices."""
+    settings, ledger = context.settings, context.ledger
+    seen, known = look(context)
+    policy = Policy(settings.landing.wait_for_files, settings.landing.on_missing)
+    decided = plan(seen, known, policy, ledger.now())
+    ledger.record_batches(decided.batches)
+    landing.tidy(settings.landing_folder, settings.archive_folder, settings.landing.manifests, decided)
+    if settings.landing.trigger == "quiet":
+        patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
+        still = timedelta(seconds=settings.landing.quiet_seconds)
+        ledger.record_batches(quiet_batches(seen, known.after(decided.batches), patterns, still, ledger.now()))
+    return (*seen.notices, *decided.notices)
+
+
+def announce_landed(context: Context, batch_date: date | None) -> list[Path]:
+    """Manifests for the landed files that no open batch names, one per date, or one for `batch_date`; their paths."""
+    settings = context.settings
+    seen, known = look(context)
+    files = unannounced(seen.files, known.batches.values())
+    patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
+    groups = {batch_date: files} if batch_date and files else by_date(files, patterns)
+    used = {*known.batches, *(m.content.batch_id for m in seen.manifests if isinstance(m.content, Manifest))}
+    written = []
+    for day, group in groups.items():
+        trigger_id = new_trigger_id(day, used)
+        used.add(trigger_id)
+        expected = [ExpectedFile(file.name) for file in group]
+        data = render_manifest(trigger_id, day, expected, context.ledger.now())
+        folder = settings.landing_folder / settings.landing.manifests
+        written.append(landing.write_manifest(folder, f"trigger_{trigger_id}.json", data))
+    return written
+
+
+def start_run(context: Context, run_id: str | None = None, only: str | None = None) -> Run | None:
+    """The run's list of batches is fixed and they are `running`; None if nothing is ready. Restaged batches go first,
+    then by batch date; `only` takes one batch."""
+    ledger = context.ledger
+    batches = ledger.batches().values()
+    restaged = [batch for batch in batches if batch.restage and batch.status is BatchStatus.PUBLISHED]
+    ready = [batch for batch in batches if batch.status is BatchStatus.READY]
+    chosen = [*_in_order(restaged), *_in_order(ready)]
+    if only is not None:
+        chosen = [batch for batch in chosen if batch.batch_id == only]
+    if not chosen:
+        return None
+    run = Run(
+        run_id=run_id or new_run_id(context),
+        batches=tuple(batch.batch_id for batch in chosen),
+        engine=context.settings.engine.name,
+        host=socket.gethostname(),
+        process=os.getpid(),
+        started_at=ledger.now(),
+        ended_at=None,
+        status="running",
+    )
+    ledger.record_run(run)
+    ledger.record_batches(
+        replace(batch, status=_under_way(batch), run_id=run.run_id, reason=batch.reason if batch.is_released else None)
+        for batch in chosen
+    )
+    return run
+
+
+def _under_way(batch: Batch) -> BatchStatus:
+    """A published batch stays published while its files are staged again."""
+    return batch.status if batch.status is BatchStatus.PUBLISHED else BatchStatus.RUNNING
+
+
+def _in_order(batches: Iterable[Batch]) -> list[Batch]:
+    return sorted(batches, key=lambda batch: (str(batch.batch_date), batch.newness, batch.batch_id))
+
+
+def new_run_id(context: Context) -> str:
+    return f"{context.ledger.now().astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def end_run(context: Context, run: Run) -> None:
+    """The run is over; batches it left unfinished are ready again."""
+    ledger = context.ledger
+    left = [
+        replace(batch, status=BatchStatus.READY, run_id=None)
+        for batch in ledger.batches().values()
+        if batch.run_id == run.run_id and batch.status is BatchStatus.RUNNING
+    ]
+    ledger.record_batches(left)
+    ledger.record_run(replace(run, status="finished", ended_at=ledger.now()))
+
+
+def published_batches(context: Context) -> frozenset[str]:
+    """The batches that production is made of."""
+    batches = context.ledger.batches().values()
+    return frozenset(batch.batch_id for batch in batches if batch.status is BatchStatus.PUBLISHED)

@@ -1,0 +1,250 @@
+"""One delivered file becomes rows of its staging log and of the quarantine, in the place of what stood there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import BinaryIO
+
+from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.contract import Contract
+from cartlake.core.entries import Counts, StagedFile
+from cartlake.core.header import check_encoding, find_layout, header_text
+from cartlake.core.lines import physical_lines, raw_lines
+from cartlake.core.manifest import ExpectedFile, differs
+from cartlake.core.profile import Profile
+from cartlake.core.sqltext import names
+from cartlake.core.staging import stage_queries
+from cartlake.core.table import BIGINT, STRING, Column
+from cartlake.core.tables import QUARANTINE, stage_table
+from cartlake.engines.base import RecordSource, Row
+from cartlake.errors import EngineError, FileRejected
+from cartlake.tasks.context import Context
+
+_RAW = (Column("_record", BIGINT), Column("_start", BIGINT), Column("_end", BIGINT), Column("_raw", STRING))
+_HEAD = 1 << 20
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A claimed content under the name, batch and revision it came with."""
+
+    contract: Contract
+    batch: Batch
+    expected: ExpectedFile
+    path: Path
+    profile: Profile
+    revision: int
+
+    @property
+    def day(self) -> date:
+        return day_of(self.batch)
+
+    @property
+    def slice(self) -> dict[str, list[str]]:
+        return {"_file_sha256": [self.profile.sha256], "_batch_date": [self.day.isoformat()]}
+
+
+def day_of(batch: Batch) -> date:
+    """The batch's date. Only refused manifests have none, and they never run."""
+    if batch.batch_date is None:
+        raise EngineError("batch_without_date", f"batch {batch.batch_id} has no date")
+    return batch.batch_date
+
+
+def load(context: Context, delivery: Delivery) -> StagedFile:
+    """The log and the quarantine hold exactly this content's records for its batch date, or the quarantine one record
+    of the whole file if it cannot be read."""
+    try:
+        source = _source(delivery)
+        with context.engine.scope():
+            return _stage_records(context, delivery, source)
+    except FileRejected as rejected:
+        if delivery.batch.status is BatchStatus.PUBLISHED:
+            raise
+        with context.engine.scope():
+            return _reject(context, delivery, rejected)
+
+
+def _source(delivery: Delivery) -> RecordSource:
+    """How to read the file, or FileRejected: it differs from its manifest, or cannot be this feed's."""
+    profile = delivery.profile
+    _require_as_announced(delivery, None)
+    with delivery.path.open("rb") as file:
+        head = file.read(_HEAD)
+    codec = check_encoding(profile, head, delivery.contract)
+    layout = find_layout(header_text(head, codec), delivery.contract)
+    return RecordSource(delivery.path, profile, codec, layout)
+
+
+def _require_as_announced(delivery: Delivery, rows: int | None) -> None:
+    profile = delivery.profile
+    wrong = differs(delivery.expected, rows=rows, size=profile.bytes, sha256=profile.sha256)
+    if wrong:
+        raise FileRejected(
+            "differs_from_manifest",
+            f"the file is not what its manifest says: {wrong}",
+            file=delivery.expected.name,
+            hint="Deliver the file again completely, or announce what is there with a new manifest.",
+        )
+
+
+def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -> StagedFile:
+    engine, contract = context.engine, delivery.contract
+    count = engine.records("records", source)
+    rescued = [name for name, column in zip(source.layout.names, source.layout.columns, strict=True) if column is None]
+    queries = stage_queries(contract, tuple(name for name in source.layout.columns if name), rescued)
+    parameters = _parameters(context, delivery)
+    duplicates = engine.materialise("repeats", queries.repeats)
+    engine.define("typed", queries.typed, parameters)
+    judged = engine.materialise("judged", queries.judged, parameters)
+    quarantined = _quarantine_records(context, delivery, source)
+    table = stage_table(contract)
+    engine.define("good", f"SELECT {names(table.column_names)} FROM judged WHERE _errors IS NULL")
+    good = int(str(engine.rows("SELECT count(*) AS n FROM good")[0]["n"]))
+    counts = Counts(count.rows_in, good, quarantined, duplicates)
+    if not counts.balanced or judged + duplicates + count.unreadable != count.rows_in:
+        raise EngineError(
+            "rows_lost",
+            f"{count.rows_in} records were read, but {good} staged, {quarantined} quarantined, {duplicates} repeated",
+            file=delivery.expected.name,
+            hint="Nothing was staged. This is a fault of cartlake: please report it with the file's profile.",
+        )
+    _require_as_announced(delivery, count.rows_in)
+    engine.replace(table, delivery.slice, "good")
+    return _staged_file(delivery, counts, source, ",".join(rescued) or None)
+
+
+def _parameters(context: Context, delivery: Delivery) -> dict[str, object]:
+    batch = delivery.batch
+    return {
+        "batch_id": batch.batch_id,
+        "batch_date": delivery.day,
+        "revision": delivery.revision,
+        "file_sha256": delivery.profile.sha256,
+        "source_file": delivery.expected.name,
+        "source_system": batch.source_system,
+        "ingested_at": context.ledger.now(),
+        "batch_sequence": batch.triggered_at or datetime.combine(delivery.day, time(), UTC),
+    }
+
+
+def _quarantine_records(context: Context, delivery: Delivery, source: RecordSource) -> int:
+    """All records that are neither staged nor repeats stand in the quarantine with their text; how many they are."""
+    engine = context.engine
+    bad = engine.rows(
+        "SELECT r._record, r._line, r._start, r._end FROM records r JOIN judged j ON r._record = j._record"
+        " WHERE j._errors IS NOT NULL"
+    )
+    engine.values("raws", _RAW, _raw_texts(source, bad))
+    quarantined = engine.materialise(
+        "unfit",
+        f"{_UNFIT} UNION ALL {_UNREADABLE}",
+        {
+            "feed": delivery.contract.feed,
+            **_parameters(context, delivery),
+            "id": _quarantine_prefix(delivery),
+        },
+    )
+    engine.replace(QUARANTINE, _quarantine_slice(delivery), "unfit")
+    return quarantined
+
+
+_PLACE = (
+    ":batch_id AS batch_id, :feed AS feed, :source_file AS source_file,"
+    " :file_sha256 AS file_sha256, :batch_date AS batch_date"
+)
+_UNFIT = f"""
+SELECT concat_ws('-', :id, text(j._record)) AS id, {_PLACE}, j._record AS record, j._line AS line,
+    r._start AS byte_start, r._end AS byte_end, j._errors AS reasons, r._raw AS raw, :ingested_at AS quarantined_at
+FROM judged j LEFT JOIN raws r ON j._record = r._record WHERE j._errors IS NOT NULL
+"""
+_UNREADABLE = f"""
+SELECT concat_ws('-', :id, text(_record)) AS id, {_PLACE}, _record AS record, _line AS line,
+    _start AS byte_start, _end AS byte_end, _reason AS reasons, _raw AS raw, :ingested_at AS quarantined_at
+FROM records_unreadable
+"""
+
+
+def _raw_texts(source: RecordSource, bad: Sequence[Row]) -> list[tuple[object, ...]]:
+    """(`_record`, `_start`, `_end`, `_raw`) of records, by their byte range or, in a clean file, by their line."""
+    if not bad:
+        return []
+    with source.path.open("rb") as file:
+        if bad[0]["_start"] is None:
+            found = raw_lines(physical_lines(file), {int(str(row["_line"])) for row in bad})
+            return [(row["_record"], *found[int(str(row["_line"]))]) for row in bad]
+        return [(row["_record"], row["_start"], row["_end"], _range(file, row, source.codec)) for row in bad]
+
+
+def _range(file: BinaryIO, row: Row, codec: str) -> str:
+    start, end = int(str(row["_start"])), int(str(row["_end"]))
+    file.seek(start)
+    data = file.read(end - start)
+    return data.decode(codec, "backslashreplace").rstrip("\r\n")
+
+
+def _quarantine_prefix(delivery: Delivery) -> str:
+    """Stable for a content and date, so that a record keeps its id however often it is staged."""
+    identity = f"{delivery.contract.feed}/{delivery.profile.sha256}/{delivery.day}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def _quarantine_slice(delivery: Delivery) -> dict[str, list[str]]:
+    return {
+        "feed": [delivery.contract.feed],
+        "file_sha256": [delivery.profile.sha256],
+        "batch_date": [delivery.day.isoformat()],
+    }
+
+
+def _reject(context: Context, delivery: Delivery, rejected: FileRejected) -> StagedFile:
+    """The whole file is one quarantined record; nothing of it is staged."""
+    columns = QUARANTINE.columns
+    row = {
+        "id": f"{_quarantine_prefix(delivery)}-0",
+        "batch_id": delivery.batch.batch_id,
+        "feed": delivery.contract.feed,
+        "source_file": delivery.expected.name,
+        "file_sha256": delivery.profile.sha256,
+        "batch_date": delivery.day,
+        "record": 0,
+        "line": rejected.line,
+        "byte_start": 0,
+        "byte_end": delivery.profile.bytes,
+        "reasons": rejected.code,
+        "raw": None,
+        "quarantined_at": context.ledger.now(),
+    }
+    context.engine.values("rejected", columns, [[row[column.name] for column in columns]])
+    context.engine.values("nothing", stage_table(delivery.contract).columns, [])
+    context.engine.replace(QUARANTINE, _quarantine_slice(delivery), "rejected")
+    context.engine.replace(stage_table(delivery.contract), delivery.slice, "nothing")
+    staged = _staged_file(delivery, Counts(1, 0, 1, 0), None, None)
+    return replace(staged, status="rejected", reason=f"{rejected.message} {rejected.hint or ''}".strip())
+
+
+def _staged_file(delivery: Delivery, counts: Counts, source: RecordSource | None, rescued: str | None) -> StagedFile:
+    batch, profile = delivery.batch, delivery.profile
+    return StagedFile(
+        feed=delivery.contract.feed,
+        file_sha256=profile.sha256,
+        batch_date=delivery.day,
+        file_name=delivery.expected.name,
+        archive_path=f"{delivery.contract.folder}/{delivery.day}/{delivery.path.name}",
+        bytes=profile.bytes,
+        lines=profile.lines,
+        encoding=source.codec if source else profile.encoding,
+        delimiter=source.layout.delimiter if source else None,
+        is_clean=profile.clean,
+        rescued_columns=rescued,
+        revision=delivery.revision,
+        contract_hash=delivery.contract.hash,
+        staged_by=batch.batch_id,
+        status="staged",
+        reason=None,
+        **vars(counts),
+    )
