@@ -242,7 +242,6 @@ class Lake(AbstractContextManager["Lake"]):
             if not pipeline.is_created(self._opened):
                 with self._lock_held():
                     pipeline.create_tables(self._opened)
-        self._opened.engine.refresh()
         return self._opened
 
     @contextmanager

@@ -51,10 +51,6 @@ class Engine(Protocol):
         """Relations made inside are gone afterwards."""
         ...
 
-    def refresh(self) -> None:
-        """What other processes have committed is seen from here on; until then their commits may go unnoticed."""
-        ...
-
     def close(self) -> None: ...
 
     # tables

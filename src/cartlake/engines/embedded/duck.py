@@ -113,16 +113,15 @@ def _decoded(column: Column) -> str:
 
 def fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[dict[str, object]]]:
     """Columns and rows of a query; zoned timestamps come as aware UTC datetimes without any time zone library."""
-    described = connection.execute(f"DESCRIBE {sql}").fetchall()
-    names = [str(row[0]) for row in described]
-    zoned = {name for name, row in zip(names, described, strict=True) if row[1] == "TIMESTAMP WITH TIME ZONE"}
-    columns = ", ".join(
-        f"epoch_us({quote(name)}) AS {quote(name)}" if name in zoned else quote(name) for name in dict.fromkeys(names)
-    )
-    found = connection.execute(f"SELECT {columns} FROM ({sql})").fetchall()
+    bound = connection.sql(sql)
+    names = list(bound.columns)
+    zoned = {name for name, kind in zip(names, bound.types, strict=True) if str(kind) == "TIMESTAMP WITH TIME ZONE"}
+    if zoned:
+        columns = (f"epoch_us({quote(n)}) AS {quote(n)}" if n in zoned else quote(n) for n in dict.fromkeys(names))
+        bound = connection.sql(f"SELECT {', '.join(columns)} FROM ({sql})")
     return names, [
         {name: _zoned(value) if name in zoned else value for name, value in zip(names, row, strict=True)}
-        for row in found
+        for row in bound.fetchall()
     ]
 
 

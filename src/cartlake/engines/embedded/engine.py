@@ -6,16 +6,25 @@ import secrets
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
-from cartlake.core.dialect import compile_sql
+from cartlake.core.dialect import compile_sql, tables_of
 from cartlake.core.table import Column, Table
 from cartlake.engines.base import RecordCount, RecordSource, Row, Value, Where
 from cartlake.engines.embedded import duck, reading
 from cartlake.engines.embedded.duck import duck_type, literal, mapped, quote
 from cartlake.engines.embedded.selects import check_select
-from cartlake.engines.embedded.storage import DataFile, DeltaStore, committing, remove
+from cartlake.engines.embedded.storage import DataFile, DeltaStore, committing
 from cartlake.settings import Settings
+
+
+@dataclass(frozen=True)
+class View:
+    """The SQL of a relation that is computed whenever it is read, and the relations it reads itself."""
+
+    sql: str
+    tables: tuple[str, ...] = ()
 
 
 class EmbeddedEngine:
@@ -34,7 +43,8 @@ class EmbeddedEngine:
             )
         self._store = DeltaStore(settings.lake_folder, self._connection)
         self._scopes: list[set[str]] = [set()]
-        self._kinds: dict[str, str] = {}
+        self._tables: set[str] = set()
+        self._views: dict[str, View] = {}
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -45,9 +55,6 @@ class EmbeddedEngine:
             for name in self._scopes.pop():
                 self._drop(name)
 
-    def refresh(self) -> None:
-        self._store.refresh()
-
     def close(self) -> None:
         self._connection.close()
         shutil.rmtree(self._temporary, ignore_errors=True)
@@ -56,32 +63,34 @@ class EmbeddedEngine:
         self._store.create(table)
 
     def version(self, table: str) -> int:
-        return self._store.handle(table).version()
+        return self._store.version(table)
 
     def append(self, table: Table, relation: str) -> int:
-        with self._typed(table, relation) as typed, mapped(f"append to {table.name}"):
-            actions = self._store.add(table, typed)
-        return self._store.commit(table.name, list(actions)) if actions else self.version(table.name)
+        with mapped(f"append to {table.name}"):
+            added = self._store.add(table, self._typed(table, relation))
+        return self._store.commit(table.name, added) if added else self.version(table.name)
 
     def replace(self, table: Table, where: Where, relation: str) -> int:
         outdated = [file for file in self._store.files(table.name, None) if file.may_hold(where)]
         mixed = [file for file in outdated if not file.holds_only(where)]
-        with self._typed(table, relation) as typed, mapped(f"replace in {table.name}"):
-            actions = [*self._store.add(table, typed), *self._kept(table, mixed, where)]
-        if not actions and not outdated:
+        with mapped(f"replace in {table.name}"):
+            added = self._store.add(table, self._typed(table, relation))
+            if mixed:
+                kept = f"SELECT * FROM ({self._scan(table, mixed)}) WHERE NOT coalesce({_belongs(where)}, false)"
+                added += self._store.add(table, kept)
+        if not added and not outdated:
             return self.version(table.name)
-        return self._store.commit(table.name, [*actions, *map(remove, outdated)])
+        return self._store.commit(table.name, added, outdated)
 
     def merge(self, table: Table, changes: str) -> int:
         kinds = {str(row["_change"]) for row in self.rows(f"SELECT DISTINCT _change FROM {changes}")}
         if not kinds - {"insert"}:
             return self.append(table, changes)
         columns = {quote(name): f"s.{quote(name)}" for name in table.column_names}
-        typed = ", ".join(f"CAST({quote(c.name)} AS {duck_type(c.type)}) AS {quote(c.name)}" for c in table.columns)
         same_key = " AND ".join(f"t.{quote(name)} = s.{quote(name)}" for name in table.key)
         handle = self._store.handle(table.name)
         with committing(table.name):
-            source = self._connection.sql(f"SELECT {typed}, _change FROM {quote(changes)}")
+            source = self._connection.sql(self._typed(table, changes, "_change"))
             (
                 handle.merge(source, same_key, source_alias="s", target_alias="t", streamed_exec=False)
                 .when_matched_delete("s._change = 'delete'")
@@ -89,75 +98,89 @@ class EmbeddedEngine:
                 .when_not_matched_insert(columns, "s._change = 'insert'")
                 .execute()
             )
-        return self._store.committed(table.name)
+        return self._store.refresh(table.name)
 
     def restore(self, table: str, version: int) -> int:
         handle = self._store.handle(table)
         if handle.version() != version:
             with committing(table):
                 handle.restore(version)
-        return self._store.committed(table)
+        return self._store.refresh(table)
 
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
-        where = where or {}
-        files = [file for file in self._store.files(table.name, version) if file.may_hold(where)]
-        condition = " AND ".join(
-            f"CAST({quote(column)} AS VARCHAR) IN ({', '.join(map(literal, values)) or 'NULL'})"
-            for column, values in where.items()
-        )
-        self._view(name, f"SELECT * FROM ({self._scan(table, files)}) WHERE {condition or 'true'}")
+        files = [file for file in self._store.files(table.name, version) if file.may_hold(where or {})]
+        scan = self._scan(table, files)
+        self._view(name, View(f"SELECT * FROM ({scan}) WHERE {_belongs(where)}" if where else scan))
 
     def define(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> None:
-        self._view(name, compile_sql(sql, self.target, params or {}))
+        self._view(name, View(compile_sql(sql, self.target, params or {}), tables_of(sql)))
 
     def materialise(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> int:
+        query = self._whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
         self._drop(name)
         with mapped(f"compute {name}"):
-            self._connection.execute(
-                f"CREATE TEMP TABLE {quote(name)} AS {compile_sql(sql, self.target, params or {})}"
-            ).fetchall()
-            self._made(name, "TABLE")
-            counted = self._connection.execute(f"SELECT count(*) FROM {quote(name)}").fetchall()
+            counted = self._connection.execute(f"CREATE TEMP TABLE {quote(name)} AS {query}").fetchall()
+        self._made(name)
         return int(counted[0][0])
 
     def values(self, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> None:
         self._drop(name)
         with mapped(f"compute {name}"):
             duck.register(self._connection, name, columns, rows)
-        self._made(name, "TABLE")
+        self._made(name)
 
     def records(self, name: str, source: RecordSource) -> RecordCount:
-        made = {name: "VIEW", f"{name}_cells": "TABLE", f"{name}_unreadable": "TABLE"}
-        for each, kind in made.items():
-            self._drop(each)
-            self._made(each, kind)
+        for made in (name, f"{name}_cells", f"{name}_unreadable"):
+            self._drop(made)
         with mapped(f"read {source.path.name}"):
-            return reading.records(self._connection, name, source)
+            count, records = reading.records(self._connection, name, source)
+        self._made(f"{name}_cells")
+        self._made(f"{name}_unreadable")
+        self._view(name, View(records))
+        return count
 
     def rows(self, sql: str, params: Mapping[str, Value] | None = None) -> list[Row]:
+        query = self._whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
         with mapped("query"):
-            return duck.fetch(self._connection, compile_sql(sql, self.target, params or {}))[1]
+            return duck.fetch(self._connection, query)[1]
 
     def select(self, sql: str, relations: Collection[str]) -> tuple[list[str], list[Row]]:
-        checked = check_select(sql, relations)
+        query, tables = check_select(sql, relations)
         with mapped("query"):
-            return duck.fetch(self._connection, checked)
+            return duck.fetch(self._connection, self._whole(f"SELECT * FROM ({query})", tables))
 
-    def _view(self, name: str, sql: str) -> None:
+    def _view(self, name: str, view: View) -> None:
         self._drop(name)
-        with mapped(f"define {name}"):
-            self._connection.execute(f"CREATE TEMP VIEW {quote(name)} AS {sql}").fetchall()
-        self._made(name, "VIEW")
+        self._views[name] = view
+        self._scopes[-1].add(name)
 
-    def _made(self, name: str, kind: str) -> None:
-        self._kinds[name] = kind
+    def _made(self, name: str) -> None:
+        self._tables.add(name)
         self._scopes[-1].add(name)
 
     def _drop(self, name: str) -> None:
-        kind = self._kinds.pop(name, None)
-        if kind is not None:
+        self._views.pop(name, None)
+        if name in self._tables:
+            self._tables.discard(name)
             with mapped(f"drop {name}"):
-                self._connection.execute(f"DROP {kind} IF EXISTS {quote(name)}").fetchall()
+                self._connection.execute(f"DROP TABLE IF EXISTS {quote(name)}").fetchall()
+
+    def _whole(self, sql: str, tables: Iterable[str]) -> str:
+        """`sql` with the definitions it needs in front. As views of DuckDB each would be bound on its own, every time:
+        for small batches that is most of a run."""
+        needed: dict[str, str] = {}
+        for name in tables:
+            self._collect(name, needed)
+        if not needed:
+            return sql
+        return f"WITH {', '.join(f'{quote(n)} AS NOT MATERIALIZED ({d})' for n, d in needed.items())} {_nested(sql)}"
+
+    def _collect(self, name: str, needed: dict[str, str]) -> None:
+        view = self._views.get(name)
+        if view is not None and name not in needed:
+            for inner in view.tables:
+                self._collect(inner, needed)
+            needed[name] = view.sql
 
     def _scan(self, table: Table, files: Sequence[DataFile]) -> str:
         if not files:
@@ -171,28 +194,20 @@ class EmbeddedEngine:
         columns = ", ".join(quote(name) for name in table.column_names)
         return f"SELECT {columns} FROM read_parquet([{paths}]{partitions})"
 
-    @contextmanager
-    def _typed(self, table: Table, relation: str) -> Iterator[str]:
-        """A view of `relation` with exactly the table's columns and types, as the Parquet files must have them."""
-        name = f"_typed_{table.name}"
-        columns = ", ".join(f"CAST({quote(c.name)} AS {duck_type(c.type)}) AS {quote(c.name)}" for c in table.columns)
-        self._view(name, f"SELECT {columns} FROM {quote(relation)}")
-        try:
-            yield name
-        finally:
-            self._drop(name)
+    def _typed(self, table: Table, relation: str, *more: str) -> str:
+        """A query of `relation` with exactly the table's columns and types, as the Parquet files must have them."""
+        columns = [f"CAST({quote(c.name)} AS {duck_type(c.type)}) AS {quote(c.name)}" for c in table.columns]
+        return self._whole(f"SELECT {', '.join([*columns, *map(quote, more)])} FROM {quote(relation)}", [relation])
 
-    def _kept(self, table: Table, mixed: Sequence[DataFile], where: Where) -> list[object]:
-        """New files with the rows of `mixed` that do not belong to `where`."""
-        if not mixed:
-            return []
-        belongs = " AND ".join(
-            f"CAST({quote(column)} AS VARCHAR) IN ({', '.join(map(literal, values))})"
-            for column, values in where.items()
-        )
-        name = f"_kept_{table.name}"
-        self._view(name, f"SELECT * FROM ({self._scan(table, mixed)}) WHERE NOT coalesce({belongs or 'true'}, false)")
-        try:
-            return list(self._store.add(table, name))
-        finally:
-            self._drop(name)
+
+def _belongs(where: Where) -> str:
+    conditions = [
+        f"CAST({quote(column)} AS VARCHAR) IN ({', '.join(map(literal, values)) or 'NULL'})"
+        for column, values in where.items()
+    ]
+    return " AND ".join(conditions) or "true"
+
+
+def _nested(sql: str) -> str:
+    """A query that may begin with WITH, where another WITH stands in front."""
+    return f"SELECT * FROM ({sql})" if sql.lstrip()[:4].upper() == "WITH" else sql

@@ -19,18 +19,14 @@ _CHUNK, _BLOCK = 50_000, 1 << 20
 _UNREADABLE = "_record BIGINT, _line BIGINT, _start BIGINT, _end BIGINT, _raw VARCHAR, _reason VARCHAR"
 
 
-def records(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> RecordCount:
-    """The relations `name` and `<name>_unreadable` of `Engine.records`."""
+def records(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> tuple[RecordCount, str]:
+    """The table `<name>_unreadable` of `Engine.records`, and the query of its relation `name`."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name + '_unreadable')} ({_UNREADABLE})").fetchall()
     fast = _read_clean(connection, name, source) if _may_be_clean(source) else None
     count = fast if fast is not None else _split(connection, name, source)
     places = "_start, _end" if fast is None else "CAST(NULL AS BIGINT) AS _start, CAST(NULL AS BIGINT) AS _end"
     numbers = "_record, _line" if fast is None else "rowid + 1 AS _record, rowid + 2 AS _line"
-    connection.execute(
-        f"CREATE TEMP VIEW {quote(name)} AS SELECT {numbers}, {places}, {_cells(source.layout)}"
-        f" FROM {quote(name + '_cells')}"
-    ).fetchall()
-    return count
+    return count, f"SELECT {numbers}, {places}, {_cells(source.layout)} FROM {quote(name + '_cells')}"
 
 
 def _may_be_clean(source: RecordSource) -> bool:

@@ -15,8 +15,8 @@ from cartlake.errors import UsageError
 _FORBIDDEN = frozenset({"getenv", "current_setting", "query", "query_table", "getvariable", "nextval", "currval"})
 
 
-def check_select(sql: str, relations: Collection[str]) -> str:
-    """The statement without its semicolon. Raises UsageError if it is not exactly one SELECT over `relations`."""
+def check_select(sql: str, relations: Collection[str]) -> tuple[str, tuple[str, ...]]:
+    """The statement without its semicolon, and the relations it reads. Raises UsageError if it is not exactly one SELECT over `relations`."""
     try:
         statements = [statement for statement in sqlglot.parse(sql, read="duckdb") if statement is not None]
     except SqlglotError as error:
@@ -29,7 +29,8 @@ def check_select(sql: str, relations: Collection[str]) -> str:
     local = {cte.alias_or_name.lower() for cte in query.find_all(exp.CTE)}
     for table in query.find_all(exp.Table):
         _check_table(table, relations, local)
-    return sql.strip().rstrip(";")
+    read = {table.name.lower() for table in query.find_all(exp.Table)}
+    return sql.strip().rstrip(";"), tuple(sorted(read & set(relations)))
 
 
 def _check_node(node: exp.Expression) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -30,6 +30,7 @@ LAYOUT_PROPERTY, LAYOUT = "cartlake.layout", 1
 PROPERTIES = {
     "delta.enableChangeDataFeed": "true",
     "delta.enableDeletionVectors": "false",
+    "delta.checkpointInterval": "20",
     "delta.logRetentionDuration": "interval 3650 days",
     "delta.deletedFileRetentionDuration": "interval 3650 days",
     LAYOUT_PROPERTY: str(LAYOUT),
@@ -70,18 +71,26 @@ def _ordered_text(value: object) -> str | None:
     return str(value) if isinstance(value, str | date) else None
 
 
+@dataclass
+class _Head:
+    """A table as last seen: `files` are those of `version`. `handle` may be behind; it is brought up to commit."""
+
+    handle: DeltaTable
+    version: int
+    files: tuple[DataFile, ...]
+
+
 class DeltaStore:
-    """The tables below one folder. Not safe for several writers at once: the lake's lock sees to that."""
+    """The tables below one folder. Not safe for several writers at once: the lake's lock sees to that.
+
+    A table's newest version is the last in a row of commit files, so one look for the next file tells whether what is
+    known is still the newest: that costs microseconds, asking delta-rs milliseconds.
+    """
 
     def __init__(self, root: Path, connection: duckdb.DuckDBPyConnection) -> None:
         self._root = root
         self._connection = connection
-        self._handles: dict[str, DeltaTable] = {}
-        self._files: dict[tuple[str, int], tuple[DataFile, ...]] = {}
-        self._fresh: set[str] = set()
-
-    def refresh(self) -> None:
-        self._fresh.clear()
+        self._heads: dict[str, _Head] = {}
 
     def create(self, table: Table) -> None:
         folder = self._root / table.name
@@ -98,64 +107,73 @@ class DeltaStore:
             )
 
     def handle(self, name: str) -> DeltaTable:
-        """The table at its newest version, as of the last refresh or our own last commit."""
+        """The table at its newest version, ready to commit."""
+        head = self._head(name)
         with committing(name):
-            known = self._handles.get(name)
-            if known is None:
-                known = self._handles[name] = _ours(DeltaTable(str(self._root / name)), name)
-            elif name not in self._fresh:
-                known.update_incremental()
-            self._fresh.add(name)
-            return known
+            if head.handle.version() != head.version:
+                head.handle.update_incremental()
+        return head.handle
+
+    def version(self, name: str) -> int:
+        return self._head(name).version
 
     def files(self, name: str, version: int | None) -> tuple[DataFile, ...]:
         """The data files of a version."""
-        handle = self.handle(name)
-        wanted = handle.version() if version is None else version
-        if (name, wanted) not in self._files:
-            if wanted != handle.version():
-                with committing(name):
-                    handle = DeltaTable(str(self._root / name), version=wanted)
-            self._files[(name, wanted)] = _data_files(handle)
-        return self._files[(name, wanted)]
+        head = self._head(name)
+        if version is None or version == head.version:
+            return head.files
+        with committing(name):
+            return _data_files(DeltaTable(str(self._root / name), version=version))
+
+    def refresh(self, name: str) -> int:
+        """The newest version after a commit that this object did not make file by file."""
+        handle = self._heads[name].handle
+        with committing(name):
+            handle.update_incremental()
+            self._heads[name] = _Head(handle, handle.version(), _data_files(handle))
+        return handle.version()
+
+    def _head(self, name: str) -> _Head:
+        head = self._heads.get(name)
+        if head is None:
+            with committing(name):
+                handle = _ours(DeltaTable(str(self._root / name)), name)
+                head = self._heads[name] = _Head(handle, handle.version(), _data_files(handle))
+        elif (self._root / name / "_delta_log" / f"{head.version + 1:020}.json").exists():
+            self.refresh(name)
+        return self._heads[name]
 
     def full_path(self, name: str, file: DataFile) -> str:
         return (self._root / name / file.path).as_posix()
 
-    def add(self, table: Table, relation: str) -> list[AddAction]:
-        """The rows of `relation` stand in new Parquet files, not yet committed; empty for no rows."""
-        return [
-            action for values in self._partitions(table, relation) for action in self._write(table, relation, values)
-        ]
+    def add(self, table: Table, query: str) -> list[AddAction]:
+        """The rows of `query` stand in new Parquet files, not yet committed; empty for no rows."""
+        return [action for values in self._partitions(table, query) for action in self._write(table, query, values)]
 
-    def commit(self, name: str, actions: list[AddAction | RemoveAction]) -> int:
-        handle = self.handle(name)
+    def commit(self, name: str, added: Sequence[AddAction], removed: Sequence[DataFile] = ()) -> int:
+        """One commit that adds and removes files; its version."""
+        handle, head = self.handle(name), self._heads[name]
         with committing(name):
             handle.create_write_transaction(
-                actions,
+                [*added, *map(_remove, removed)],
                 mode="append",
                 schema=handle.schema(),
                 partition_by=handle.metadata().partition_columns or None,
                 commit_properties=CommitProperties(max_commit_retries=0),
             )
-        return self.committed(name)
+        gone = {file.path for file in removed}
+        kept = tuple(file for file in head.files if file.path not in gone)
+        self._heads[name] = _Head(handle, head.version + 1, (*kept, *map(_added, added)))
+        return head.version + 1
 
-    def committed(self, name: str) -> int:
-        """The version after a commit of ours; only that one and the one before are remembered file by file."""
-        self._fresh.discard(name)
-        version = self.handle(name).version()
-        for known in [key for key in self._files if key[0] == name and key[1] < version - 1]:
-            del self._files[known]
-        return version
-
-    def _partitions(self, table: Table, relation: str) -> list[dict[str, str]]:
+    def _partitions(self, table: Table, query: str) -> list[dict[str, str]]:
         if not table.partition_by:
             return [{}]
         columns = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in table.partition_by)
-        found = self._connection.execute(f"SELECT DISTINCT {columns} FROM {quote(relation)} ORDER BY ALL").fetchall()
+        found = self._connection.execute(f"SELECT DISTINCT {columns} FROM ({query}) ORDER BY ALL").fetchall()
         return [dict(zip(table.partition_by, row, strict=True)) for row in found]
 
-    def _write(self, table: Table, relation: str, partition: dict[str, str]) -> list[AddAction]:
+    def _write(self, table: Table, query: str, partition: dict[str, str]) -> list[AddAction]:
         inside = "/".join(f"{name}={value}" for name, value in partition.items())
         path = f"{inside}/{uuid.uuid4()}.parquet" if inside else f"{uuid.uuid4()}.parquet"
         target = self._root / table.name / path
@@ -165,7 +183,7 @@ class DeltaStore:
         )
         columns = ", ".join(quote(name) for name in table.column_names if name not in partition)
         written = self._connection.execute(
-            f"COPY (SELECT {columns} FROM {quote(relation)} WHERE {condition or 'true'})"
+            f"COPY (SELECT {columns} FROM ({query}) WHERE {condition or 'true'})"
             f" TO {literal(target.as_posix())}"
             " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS)"
         ).fetchall()
@@ -263,5 +281,11 @@ def _statistics(table: Table, count: int, columns: Mapping[str, Mapping[str, str
     return json.dumps({"numRecords": count, "minValues": least, "maxValues": most, "nullCount": nulls})
 
 
-def remove(file: DataFile) -> RemoveAction:
+def _added(action: AddAction) -> DataFile:
+    statistics = json.loads(action.stats)
+    partition = {name: str(value) for name, value in action.partition_values.items()}
+    return DataFile(action.path, action.size, partition, statistics["minValues"], statistics["maxValues"])
+
+
+def _remove(file: DataFile) -> RemoveAction:
     return RemoveAction(file.path, True, int(time.time() * 1000), file.size, dict(file.partition))

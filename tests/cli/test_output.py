@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
+
+from cartlake.cli.output import Output, encode, lines, plain, seconds
+
+HOSTILE = "\x1b[31mred\x1b[0m \x07bell \x9b2J \u202egnp.exe [bold]markup[/bold] :smile:\nnext"
+
+
+@given(st.text() | st.dictionaries(st.text(), st.text()))
+def test_whatever_stands_in_a_cell_is_one_line_of_printable_signs(value: object) -> None:
+    assert plain(value).isprintable()
+
+
+def test_escape_sequences_and_line_ends_are_shown_as_escapes() -> None:
+    shown = plain(HOSTILE)
+    assert "\\x1b[31mred" in shown
+    assert "\\x9b2J" in shown
+    assert "\\u202e" in shown
+    assert shown.endswith("\\nnext")
+
+
+def test_lines_keeps_line_ends_only() -> None:
+    assert lines("first\nsecond\x1b[2J") == "first\nsecond\\x1b[2J"
+
+
+def test_markup_and_emoji_codes_in_data_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Output()
+    table = out.table("[red]name[/red]", "file")
+    table.add_row(plain("[bold]Ann[/bold] :smile:"), Text("[link]x"))
+    out.show(table, plain("[/] [blink]"))
+    out.notices(["[red]note"])
+    printed, noted = capsys.readouterr()
+    assert "[red]name[/red]" in printed
+    assert "[bold]Ann[/bold] :smile:" in printed
+    assert "[/] [blink]" in printed
+    assert "[red]note" in noted
+
+
+def test_a_long_cell_is_not_cut_off_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Output()
+    table = out.table("raw")
+    table.add_row("x" * 500)
+    out.show(table)
+    assert "x" * 500 in capsys.readouterr().out
+
+
+def test_a_notice_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().notices(["a.csv: passed over", "a.csv: passed over"])
+    assert capsys.readouterr().err.count("passed over") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, ""),
+        (1234567, "1,234,567"),
+        (Decimal("1234.50"), "1,234.50"),
+        (Decimal("0E-4"), "0.0000"),
+        (True, "true"),
+        (date(2025, 1, 15), "2025-01-15"),
+        (datetime(2025, 1, 15, 9, 30, tzinfo=timezone(timedelta(hours=1))), "2025-01-15 08:30:00Z"),
+    ],
+)
+def test_values_are_shown_with_thousands_separators_and_in_utc(value: object, shown: str) -> None:
+    assert plain(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (Decimal("12.50"), '"12.50"'),
+        (Decimal("0E-4"), '"0.0000"'),
+        (date(2025, 1, 15), '"2025-01-15"'),
+        (datetime(2025, 1, 15, 8, tzinfo=UTC), '"2025-01-15T08:00:00+00:00"'),
+        (datetime(2025, 1, 15, 9, tzinfo=timezone(timedelta(hours=1))), '"2025-01-15T08:00:00+00:00"'),
+        (datetime(2025, 1, 15, 8), '"2025-01-15T08:00:00+00:00"'),  # noqa: DTZ001 - what is tested
+        (float("nan"), '"nan"'),
+        ((1, None, "é\x9b"), '[1, null, "\\u00e9\\u009b"]'),
+    ],
+)
+def test_json_has_decimals_and_times_as_iso_strings_in_ascii(value: object, written: str) -> None:
+    assert encode(value, indent=None) == written
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.decimals() | st.datetimes(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(VALUES)
+def test_every_value_becomes_strict_json(value: object) -> None:
+    json.loads(encode(value), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert encode(value).isascii()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.1234, "0.12 s"), (3.44, "3.4 s"), (59.9, "59.9 s"), (725, "12 min 05 s")]
+)
+def test_durations_have_two_digits_that_matter(value: float, shown: str) -> None:
+    assert seconds(value) == shown
