@@ -91,12 +91,13 @@ class Lake(AbstractContextManager["Lake"]):
     def run(self, on_task: OnTask = lambda *_: None) -> RunReport:
         """Every batch that is ready has gone through the eight tasks, in `batch_date` order."""
         with self._locked() as context:
-            runs.recover(context)
-            notices = runs.survey(context)
-            run = runs.start_run(context)
+            with context.ledger.together():
+                runs.recover(context)
+                notices = runs.survey(context)
+                run = runs.start_run(context)
             if run is not None:
                 pipeline.run_tasks(context, run, on_task)
-                notices += runs.survey(context)
+                runs.survey(context)
             return self._report(context, run, notices)
 
     def task(
@@ -122,8 +123,7 @@ class Lake(AbstractContextManager["Lake"]):
     ) -> tuple[Run | None, tuple[str, ...]]:
         known = {run.run_id: run for run in context.ledger.runs()}
         if batch_id is not None:
-            if task in _loads(context):
-                runs.survey(context)
+            runs.survey(context)
             batch = queries.find_batch(context, batch_id)
             run_id = batch.run_id
             if run_id is None and not (batch.restage or batch.status is BatchStatus.READY):

@@ -7,7 +7,8 @@ changes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -58,6 +59,8 @@ class Ledger:
         self._clock = clock
         self._last = datetime.min.replace(tzinfo=UTC)
         self._known: dict[tuple[str, str], _Known] = {}
+        self._held: dict[str, tuple[Table, list[Row]]] | None = None
+        self._afterwards: list[Callable[[], object]] = []
 
     def create(self) -> None:
         """All tables of the ledger exist."""
@@ -175,12 +178,44 @@ class Ledger:
                 order = "publication_id" if table is PUBLICATIONS else "recorded_at"
                 known = _Known(version, where or {}, self._engine.rows(f"SELECT * FROM _ledger ORDER BY {order}"))
             self._known[key] = known
-        return known.rows
+        held = self._held.get(table.name) if self._held else None
+        return known.rows if held is None else [*known.rows, *_matching(held[1], where or {})]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is recorded inside is committed once per table at the end, in the order of first mention; it is read
+        inside as if it were. If the block raises, what it recorded is committed all the same."""
+        if self._held is not None:
+            yield
+            return
+        self._held = {}
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for table, rows in held.values():
+                self._commit(table, rows)
+            afterwards, self._afterwards = self._afterwards, []
+            for action in afterwards:
+                action()
+
+    def once_committed(self, action: Callable[[], object]) -> None:
+        """`action` runs when everything recorded so far is committed."""
+        if self._held is None:
+            action()
+        else:
+            self._afterwards.append(action)
 
     def _append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        if not rows:
-            return
         shown = [{name: row[name] for name in table.column_names} for row in rows]
+        if self._held is None:
+            self._commit(table, shown)
+            return
+        self._held.setdefault(table.name, (table, []))[1].extend(shown)
+
+    def _commit(self, table: Table, shown: Sequence[Row]) -> None:
+        if not shown:
+            return
         before = self._engine.version(table.name)
         with self._engine.scope():
             self._engine.values("_ledger_rows", table.columns, [list(row.values()) for row in shown])
@@ -188,7 +223,7 @@ class Ledger:
         for (name, _), known in self._known.items():
             if name == table.name and known.version == before and version == before + 1:
                 known.version = version
-                known.rows += [row for row in shown if all(row[n] in v for n, v in known.where.items())]
+                known.rows += _matching(shown, known.where)
 
     def _stamped(self, record: object) -> dict[str, Any]:
         return vars(record) | {"recorded_at": self.now()}
@@ -209,6 +244,10 @@ SELECT n.batch_id, n.batch_date, n.status, n.reason, n.verdict, n.gate, n.waitin
     n.manifest_name, n.source_system, n.triggered_at, n.run_id, n.actor, n.recorded_at
 FROM newest n LEFT JOIN counted c ON n.batch_id = c.batch_id
 """
+
+
+def _matching(rows: Iterable[Row], where: Where) -> list[Row]:
+    return [row for row in rows if all(row[name] in values for name, values in where.items())]
 
 
 def _batch_row(batch: Batch) -> dict[str, Any]:

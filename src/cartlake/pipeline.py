@@ -8,21 +8,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from cartlake.core import dag
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.contract import Contract
-from cartlake.core.entries import Preparation, Publication, Run, TaskRun
+from cartlake.core.entries import Publication, Run, TaskRun
 from cartlake.core.table import Table
 from cartlake.engines.base import Engine
 from cartlake.errors import CartlakeError, TableMissing, UsageError
 from cartlake.ledger import Clock, Ledger, utc_now
 from cartlake.project import load_contracts, load_models
-from cartlake.runs import end_run, new_run_id, published_batches
+from cartlake.runs import end_run, published_batches
 from cartlake.settings import Settings
 from cartlake.tasks.context import Context, TaskResult
-from cartlake.tasks.enrich import Acceptance, prepare
-from cartlake.tasks.merge import publish
+from cartlake.tasks.enrich import Acceptance, changed_tables, prepare
+from cartlake.tasks.merge import publish, publish_changes
 from cartlake.tasks.stage import stage_load
 from cartlake.tasks.validate import validate
 
@@ -58,10 +59,16 @@ def is_created(context: Context) -> bool:
 
 
 def run_tasks(context: Context, run: Run, on_task: OnTask) -> None:
-    """All tasks of a run, in order, and its end, also when one of them raises."""
+    """All tasks of a run, in order, and its end, also when one of them raises. In one process the changes go from
+    enrichment to merge without a stop on disk, and the ledger rows of the stage loads in one commit."""
     try:
-        for task in dag.task_names(context.contracts):
-            run_task(context, run, task, on_task)
+        with context.ledger.together():
+            for contract in context.contracts:
+                _stage_all(context, run, contract, on_task)
+        with context.ledger.together():
+            _validate_all(context, run, on_task)
+        for batch in _passed(context, run):
+            _enrich_and_merge(context, run, batch, on_task)
     finally:
         end_run(context, run)
 
@@ -121,10 +128,9 @@ def _enrich_first(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:
 
 def _prepare(context: Context, run: Run, batch: Batch, on_task: OnTask) -> TaskRun:
     attempt = _Attempt(context, run, batch, dag.ENRICHMENT)
-    kind = "repair" if batch.status is BatchStatus.PUBLISHED else "batch"
 
     def work() -> TaskResult:
-        preparation = prepare(context, _acceptance(context, batch), batch.batch_id, run.run_id, kind)
+        preparation = prepare(context, _acceptance(context, batch), batch.batch_id, run.run_id, _kind(batch))
         return TaskResult(note=f"{len(preparation.tables)} tables change")
 
     return attempt.record(attempt.of(work), on_task)
@@ -137,8 +143,33 @@ def _merge_all(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:
             done.append(_prepare(context, run, batch, on_task))
         preparation = context.ledger.preparation(batch.batch_id)
         if preparation is not None:
-            done.append(_publish(context, run, batch, preparation, on_task))
+            acceptance = _acceptance(context, batch)
+            publishing = partial(publish, context, preparation, acceptance, batch.batch_id)
+            done.append(_publish(context, run, batch, publishing, on_task))
     return done
+
+
+def _enrich_and_merge(context: Context, run: Run, batch: Batch, on_task: OnTask) -> None:
+    acceptance, tables = _acceptance(context, batch), list[Table]()
+
+    def enrich() -> TaskResult:
+        tables.extend(changed_tables(context, acceptance, context.ledger.latest_publication()))
+        return TaskResult(note=f"{len(tables)} tables change")
+
+    with context.engine.scope():
+        attempt = _Attempt(context, run, batch, dag.ENRICHMENT)
+        attempt.record(attempt.of(enrich), on_task)
+        _publish(
+            context,
+            run,
+            batch,
+            lambda: publish_changes(context, tables, acceptance, batch.batch_id, _kind(batch)),
+            on_task,
+        )
+
+
+def _kind(batch: Batch) -> str:
+    return "repair" if batch.status is BatchStatus.PUBLISHED else "batch"
 
 
 def _is_prepared(context: Context, run: Run, batch: Batch) -> bool:
@@ -147,12 +178,13 @@ def _is_prepared(context: Context, run: Run, batch: Batch) -> bool:
     return found is not None and found.run_id == run.run_id and found.base == base
 
 
-def _publish(context: Context, run: Run, batch: Batch, preparation: Preparation, on_task: OnTask) -> TaskRun:
+def _publish(
+    context: Context, run: Run, batch: Batch, publishing: Callable[[], Publication], on_task: OnTask
+) -> TaskRun:
     attempt = _Attempt(context, run, batch, dag.MERGE)
 
     def work() -> TaskResult:
-        publication = publish(context, preparation, _acceptance(context, batch), batch.batch_id)
-        return TaskResult(note=f"publication {publication.publication_id}")
+        return TaskResult(note=f"publication {publishing().publication_id}")
 
     result = attempt.of(work)
     published = replace(batch, status=BatchStatus.PUBLISHED, run_id=None, restage=False)
@@ -169,8 +201,9 @@ def take_out(context: Context, batch: Batch) -> Publication:
     """A publication without the batch: its keys are recomputed from what remains. The caller records the decision."""
     before = published_batches(context)
     acceptance = Acceptance(before, before - {batch.batch_id})
-    preparation = prepare(context, acceptance, batch.batch_id, new_run_id(context), "reject")
-    return publish(context, preparation, acceptance, batch.batch_id)
+    with context.engine.scope():
+        tables = changed_tables(context, acceptance, context.ledger.latest_publication())
+        return publish_changes(context, tables, acceptance, batch.batch_id, "reject")
 
 
 def _unfinished(context: Context, run: Run) -> list[Batch]:

@@ -49,7 +49,9 @@ def survey(context: Context) -> tuple[str, ...]:
     policy = Policy(settings.landing.wait_for_files, settings.landing.on_missing)
     decided = plan(seen, known, policy, ledger.now())
     ledger.record_batches(decided.batches)
-    landing.tidy(settings.landing_folder, settings.archive_folder, settings.landing.manifests, decided)
+    ledger.once_committed(
+        lambda: landing.tidy(settings.landing_folder, settings.archive_folder, settings.landing.manifests, decided)
+    )
     if settings.landing.trigger == "quiet":
         patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
         still = timedelta(seconds=settings.landing.quiet_seconds)
@@ -100,8 +102,7 @@ def start_run(context: Context, run_id: str | None = None, only: str | None = No
     )
     ledger.record_run(run)
     ledger.record_batches(
-        replace(batch, status=_under_way(batch), run_id=run.run_id, reason=batch.reason if batch.is_released else None)
-        for batch in chosen
+        replace(batch, status=_under_way(batch), run_id=run.run_id, reason=None, actor=None) for batch in chosen
     )
     return run
 

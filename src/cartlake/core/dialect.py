@@ -123,6 +123,7 @@ def compile_sql(sql: str, target: Target, params: Mapping[str, object] | None = 
     return _SLOT.sub(lambda slot: _target_literal(_literal_sql(slot[1], given[slot[1]]), target), text)
 
 
+@lru_cache(maxsize=512)
 def tables_of(sql: str) -> tuple[str, ...]:
     """The relations that a query reads, without its CTEs, in order of first use, as written."""
     tables = sorted((table for table in _query(sql).find_all(exp.Table) if not _is_cte(table)), key=_start)

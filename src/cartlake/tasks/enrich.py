@@ -39,17 +39,21 @@ def prepare(context: Context, acceptance: Acceptance, batch_id: str, run_id: str
     """The prepared tables hold exactly the changes from the latest publication to `acceptance.after`."""
     base = context.ledger.latest_publication()
     with context.engine.scope():
-        touched = [
-            history_table(contract)
-            for contract in context.contracts
-            if _history_changes(context, contract, acceptance, base)
-        ]
-        _define_after(context)
-        touched += derive.stored_model_changes(context, base)
-        prepared = {table.name: _write(context, table) for table in touched}
+        prepared = {table.name: _write(context, table) for table in changed_tables(context, acceptance, base)}
     preparation = Preparation(batch_id, run_id, base.publication_id, kind, prepared)
     context.ledger.record_preparation(preparation)
     return preparation
+
+
+def changed_tables(context: Context, acceptance: Acceptance, base: Publication) -> list[Table]:
+    """The production tables that differ between `base` and `acceptance.after`, each with `changes_<table>` defined."""
+    touched = [
+        history_table(contract)
+        for contract in context.contracts
+        if _history_changes(context, contract, acceptance, base)
+    ]
+    _define_after(context)
+    return touched + derive.stored_model_changes(context, base)
 
 
 def _write(context: Context, table: Table) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from cartlake.core.contract import Contract
@@ -19,18 +19,25 @@ from cartlake.tasks.enrich import Acceptance
 def publish(context: Context, preparation: Preparation, acceptance: Acceptance, batch_id: str | None) -> Publication:
     """The prepared changes are in the production tables, checked, and visible to readers, all in the one commit that
     appends the publication. Raises EngineError, with nothing visible, if a check fails."""
+    with context.engine.scope():
+        tables = [table for table in context.production_tables if table.name in preparation.tables]
+        for table in tables:
+            context.engine.read(f"changes_{table.name}", prepared_table(table), preparation.tables[table.name])
+        return publish_changes(context, tables, acceptance, batch_id, preparation.kind)
+
+
+def publish_changes(
+    context: Context, tables: Sequence[Table], acceptance: Acceptance, batch_id: str | None, kind: str
+) -> Publication:
+    """The same for changes that stand in the relations `changes_<table>`, computed from the latest publication."""
     base = context.ledger.latest_publication()
-    versions = dict(base.tables)
-    for table in context.production_tables:
-        if table.name in preparation.tables:
-            versions[table.name] = _merge(context, table, base, preparation.tables[table.name])
-    _check(context, preparation, versions)
-    for stage in context.stage_tables:
-        versions[stage.name] = context.engine.version(stage.name)
+    versions = dict(base.tables) | {table.name: _merge(context, table, base) for table in tables}
+    _check(context, tables, versions)
+    versions |= {stage.name: context.engine.version(stage.name) for stage in context.stage_tables}
     publication = Publication(
         publication_id=base.publication_id + 1,
         batch_id=batch_id,
-        kind=preparation.kind,
+        kind=kind,
         published_at=context.ledger.now(),
         as_of_date=_as_of_date(context, acceptance),
         tables=versions,
@@ -40,15 +47,12 @@ def publish(context: Context, preparation: Preparation, acceptance: Acceptance, 
     return publication
 
 
-def _merge(context: Context, table: Table, base: Publication, prepared_version: int) -> int:
+def _merge(context: Context, table: Table, base: Publication) -> int:
     """The table's published version with the changes on top, whatever an interrupted run left at its head."""
-    engine = context.engine
     published = base.tables.get(table.name, 0)
-    if engine.version(table.name) != published:
-        engine.restore(table.name, published)
-    with engine.scope():
-        engine.read("prepared", prepared_table(table), prepared_version)
-        return engine.merge(table, "prepared")
+    if context.engine.version(table.name) != published:
+        context.engine.restore(table.name, published)
+    return context.engine.merge(table, f"changes_{table.name}")
 
 
 def _as_of_date(context: Context, acceptance: Acceptance) -> date | None:
@@ -56,35 +60,32 @@ def _as_of_date(context: Context, acceptance: Acceptance) -> date | None:
     return max(days, default=None)
 
 
-def _check(context: Context, preparation: Preparation, versions: Mapping[str, int]) -> None:
-    """The touched keys of every table are as they must be."""
+def _check(context: Context, tables: Sequence[Table], versions: Mapping[str, int]) -> None:
+    """The touched keys of every merged table are as they must be."""
     contracts = {contract.table: contract for contract in context.contracts}
-    with context.engine.scope():
-        for table in context.production_tables:
-            if table.name in preparation.tables:
-                context.engine.read("merged", table, versions[table.name])
-                context.engine.read("prepared", prepared_table(table), preparation.tables[table.name])
-                _refuse(context, table, _key_checks(table) | _interval_checks(contracts.get(table.name)))
-        if preparation.tables.keys() & {"orders", ORDER_LINES}:
-            _check_no_fan_out(context, versions)
+    for table in tables:
+        context.engine.read("merged", table, versions[table.name])
+        _refuse(context, table, _key_checks(table) | _interval_checks(table, contracts.get(table.name)))
+    if {table.name for table in tables} & {"orders", ORDER_LINES}:
+        _check_no_fan_out(context, versions)
 
 
 def _key_checks(table: Table) -> dict[str, str]:
     """Keys are unique, and as many of the prepared rows stand in the table as were not deletes."""
-    key, touched = names(table.key), semi_join("merged", "prepared", table.key)
+    key, touched = names(table.key), semi_join("merged", f"changes_{table.name}", table.key)
     return {
         "keys_not_unique": f"SELECT count(*) AS n FROM (SELECT {key} FROM ({touched}) t GROUP BY {key}"
         " HAVING count(*) > 1) AS repeated",
         "changes_lost": f"SELECT abs(kept - expected) AS n FROM (SELECT count(*) AS kept FROM ({touched}) t) t"
-        " CROSS JOIN (SELECT count_if(_change <> 'delete') AS expected FROM prepared) p",
+        f" CROSS JOIN (SELECT count_if(_change <> 'delete') AS expected FROM changes_{table.name}) p",
     }
 
 
-def _interval_checks(contract: Contract | None) -> dict[str, str]:
+def _interval_checks(table: Table, contract: Contract | None) -> dict[str, str]:
     """No two versions of a key overlap, at most one is open, none has zero width. Only tables with history have any."""
     if contract is None:
         return {}
-    touched = f"({semi_join('merged', 'prepared', contract.key)})"
+    touched = f"({semi_join('merged', f'changes_{table.name}', contract.key)})"
     following = f"lead(valid_from) OVER (PARTITION BY {names(contract.key)} ORDER BY valid_from) AS next_from"
     return {
         "intervals_overlap": f"SELECT count(*) AS n FROM (SELECT valid_to, {following} FROM {touched} t) v"

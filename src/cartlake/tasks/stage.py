@@ -61,7 +61,7 @@ def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, k
     )
     if known is None or known.file_sha256 != claimed.sha256 or known.status == "rejected":
         known = _deliver(intake, expected, claimed.path, claimed.profile)
-    landing.remove_landed(source, claimed.sha256)
+    intake.context.ledger.once_committed(lambda: landing.remove_landed(source, claimed.sha256))
     return known
 
 

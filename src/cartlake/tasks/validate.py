@@ -46,8 +46,6 @@ def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str
         batch,
         verdict=verdict_of(results),
         gate="hold" if holding else "publish",
-        actor=None,
-        reason=batch.reason if batch.is_released else None,
     )
     if holding and not (batch.is_released or batch.status is BatchStatus.PUBLISHED):
         reason = f"held by {', '.join(holding)}"

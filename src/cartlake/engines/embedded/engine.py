@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cartlake.core.dialect import compile_sql, tables_of
+from cartlake.core.sqltext import names
 from cartlake.core.table import Column, Table
 from cartlake.engines.base import RecordCount, RecordSource, Row, Value, Where
 from cartlake.engines.embedded import duck, reading
@@ -67,14 +68,14 @@ class EmbeddedEngine:
 
     def append(self, table: Table, relation: str) -> int:
         with mapped(f"append to {table.name}"):
-            added = self._store.add(table, self._typed(table, relation))
+            added = self._store.add(table, self._typed(table, quote(relation), relation))
         return self._store.commit(table.name, added) if added else self.version(table.name)
 
     def replace(self, table: Table, where: Where, relation: str) -> int:
         outdated = [file for file in self._store.files(table.name, None) if file.may_hold(where)]
         mixed = [file for file in outdated if not file.holds_only(where)]
         with mapped(f"replace in {table.name}"):
-            added = self._store.add(table, self._typed(table, relation))
+            added = self._store.add(table, self._typed(table, quote(relation), relation))
             if mixed:
                 kept = f"SELECT * FROM ({self._scan(table, mixed)}) WHERE NOT coalesce({_belongs(where)}, false)"
                 added += self._store.add(table, kept)
@@ -83,22 +84,32 @@ class EmbeddedEngine:
         return self._store.commit(table.name, added, outdated)
 
     def merge(self, table: Table, changes: str) -> int:
-        kinds = {str(row["_change"]) for row in self.rows(f"SELECT DISTINCT _change FROM {changes}")}
-        if not kinds - {"insert"}:
+        """Copy on write: the files that hold a changed key are written again without those keys, with the new rows."""
+        old = f"SELECT {names(table.key)} FROM {changes} WHERE _change <> 'insert'"
+        if not self.materialise("_old_keys", old):
             return self.append(table, changes)
-        columns = {quote(name): f"s.{quote(name)}" for name in table.column_names}
-        same_key = " AND ".join(f"t.{quote(name)} = s.{quote(name)}" for name in table.key)
-        handle = self._store.handle(table.name)
-        with committing(table.name):
-            source = self._connection.sql(self._typed(table, changes, "_change"))
-            (
-                handle.merge(source, same_key, source_alias="s", target_alias="t", streamed_exec=False)
-                .when_matched_delete("s._change = 'delete'")
-                .when_matched_update(columns, "s._change = 'update'")
-                .when_not_matched_insert(columns, "s._change = 'insert'")
-                .execute()
-            )
-        return self._store.refresh(table.name)
+        outdated = self._holding(table, "_old_keys")
+        same_key = " AND ".join(f"t.{quote(name)} = c.{quote(name)}" for name in table.key)
+        rows = self._typed(table, f"{changes} WHERE _change <> 'delete'", changes)
+        kept = f"SELECT t.* FROM ({self._scan(table, outdated)}) t ANTI JOIN _old_keys c ON {same_key}"
+        with mapped(f"merge into {table.name}"):
+            added = self._store.add(table, f"SELECT * FROM ({rows}) UNION ALL {kept}")
+        self._drop("_old_keys")
+        return self._store.commit(table.name, added, outdated)
+
+    def _holding(self, table: Table, keys: str) -> list[DataFile]:
+        """The files of the newest version that hold a row of one of the keys."""
+        files = {self._store.full_path(table.name, file): file for file in self._store.files(table.name, None)}
+        if len(files) <= 1:
+            return list(files.values())
+        same_key = " AND ".join(f"t.{quote(name)} = k.{quote(name)}" for name in table.key)
+        paths = ", ".join(map(literal, files))
+        with mapped(f"merge into {table.name}"):
+            found = self._connection.execute(
+                f"SELECT DISTINCT t.filename FROM read_parquet([{paths}], filename = true) t"
+                f" SEMI JOIN {quote(keys)} k ON {same_key}"
+            ).fetchall()
+        return [files[path] for (path,) in found]
 
     def restore(self, table: str, version: int) -> int:
         handle = self._store.handle(table)
@@ -194,10 +205,10 @@ class EmbeddedEngine:
         columns = ", ".join(quote(name) for name in table.column_names)
         return f"SELECT {columns} FROM read_parquet([{paths}]{partitions})"
 
-    def _typed(self, table: Table, relation: str, *more: str) -> str:
-        """A query of `relation` with exactly the table's columns and types, as the Parquet files must have them."""
+    def _typed(self, table: Table, rows: str, relation: str) -> str:
+        """A query of `rows`, all or some of `relation`, with exactly the table's columns and types."""
         columns = [f"CAST({quote(c.name)} AS {duck_type(c.type)}) AS {quote(c.name)}" for c in table.columns]
-        return self._whole(f"SELECT {', '.join([*columns, *map(quote, more)])} FROM {quote(relation)}", [relation])
+        return self._whole(f"SELECT {', '.join(columns)} FROM {rows}", [relation])
 
 
 def _belongs(where: Where) -> str:

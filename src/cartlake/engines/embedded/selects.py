@@ -16,7 +16,10 @@ _FORBIDDEN = frozenset({"getenv", "current_setting", "query", "query_table", "ge
 
 
 def check_select(sql: str, relations: Collection[str]) -> tuple[str, tuple[str, ...]]:
-    """The statement without its semicolon, and the relations it reads. Raises UsageError if it is not exactly one SELECT over `relations`."""
+    """The statement without its semicolon, and the relations it reads.
+
+    Raises UsageError if it is not exactly one SELECT over `relations`.
+    """
     try:
         statements = [statement for statement in sqlglot.parse(sql, read="duckdb") if statement is not None]
     except SqlglotError as error:
