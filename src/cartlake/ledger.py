@@ -265,7 +265,7 @@ def _batch(row: Row) -> Batch:
         Batch,
         row
         | {
-            "status": BatchStatus(row["status"]),
+            "status": BatchStatus(str(row["status"])),
             "waiting_for": tuple(json.loads(str(waiting))) if waiting else (),
             "files": tuple(ExpectedFile(**file) for file in json.loads(str(row["files"]))),
         },

@@ -101,7 +101,8 @@ def _stage_all(context: Context, run: Run, contract: Contract, on_task: OnTask) 
 
 
 def _validate_all(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:
-    done, let_through = [], []
+    done: list[TaskRun] = []
+    let_through: list[str] = []
     for batch in _unfinished(context, run):
         attempt = _Attempt(context, run, batch, dag.VALIDATION)
         judged: list[Batch] = []

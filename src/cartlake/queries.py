@@ -270,7 +270,7 @@ def relation_types(context: Context) -> dict[str, tuple[Column, ...]]:
 
 def _run_case(context: Context, model: Model, case: Case, types: dict[str, tuple[Column, ...]]) -> list[Row]:
     wanted = {name: types[name] for name in model.inputs if name in types}
-    parameters = context.parameters | case.params
+    parameters = {**context.parameters, **case.params}
     with context.engine.scope():
         for name, sql in case_relations(case, wanted).items():
             context.engine.define(name, sql)

@@ -173,8 +173,8 @@ def shown(lake: Lake) -> list[tuple[str | None, int, int | None]]:
     return [(name, start, end) for _, name, _, start, end, _ in lake.versions()]
 
 
-def up(at: int, name: str | None, number: int = 0, **more: int) -> Event:
-    return Event(at, "upsert", name, number, **more)
+def up(at: int, name: str | None, number: int = 0, day: int = 1) -> Event:
+    return Event(at, "upsert", name, number, day)
 
 
 def gone(at: int) -> Event:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 from cartlake import landing
 from cartlake.core.batch import Batch, files_to_claim
@@ -27,9 +28,8 @@ class _Intake:
     batch: Batch
     again: bool
 
-    def archived(self, name: str, sha256: str) -> Path:
-        relative = archive_path(self.contract.folder, day_of(self.batch), name, sha256)
-        return self.context.settings.archive_folder / relative
+    def in_archive(self, name: str, sha256: str) -> PurePosixPath:
+        return archive_path(self.contract.folder, day_of(self.batch), name, sha256)
 
 
 def stage_load(context: Context, contract: Contract, batch: Batch, *, again: bool = False) -> TaskResult:
@@ -54,11 +54,7 @@ def _taken_in(intake: _Intake) -> Iterator[BatchFile]:
 def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, known: BatchFile | None) -> BatchFile:
     settings = intake.context.settings
     source = landing.landed_path(settings.landing_folder, landed)
-    claimed = landing.claim(
-        source,
-        settings.archive_folder,
-        lambda sha256: intake.archived(expected.name, sha256).relative_to(settings.archive_folder),
-    )
+    claimed = landing.claim(source, settings.archive_folder, partial(intake.in_archive, expected.name))
     if known is None or known.file_sha256 != claimed.sha256 or known.status == "rejected":
         known = _deliver(intake, expected, claimed.path, claimed.profile)
     intake.context.ledger.once_committed(lambda: landing.remove_landed(source, claimed.sha256))
@@ -68,7 +64,7 @@ def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, k
 def _from_archive(intake: _Intake, expected: ExpectedFile, known: BatchFile) -> BatchFile:
     if known.status == "staged" and not intake.again:
         return known
-    path = intake.archived(expected.name, known.file_sha256)
+    path = intake.context.settings.archive_folder / intake.in_archive(expected.name, known.file_sha256)
     return _deliver(intake, expected, path, landing.profile_archived(path))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import duckdb
 from arro3.core import Array, DataType, Table
@@ -77,7 +77,9 @@ def _split(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSourc
     return RecordCount(read, unreadable)
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[object, ...]], integers: int) -> None:
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[object, ...]], integers: int
+) -> None:
     if not rows:
         return
     columns: Iterator[tuple[object, ...]] = zip(*rows, strict=True)

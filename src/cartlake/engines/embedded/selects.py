@@ -12,6 +12,7 @@ from sqlglot.errors import SqlglotError
 
 from cartlake.errors import UsageError
 
+_WRITES = (exp.Into, exp.Command, exp.Copy, exp.DML, exp.DDL)
 _FORBIDDEN = frozenset({"getenv", "current_setting", "query", "query_table", "getvariable", "nextval", "currval"})
 
 
@@ -36,8 +37,8 @@ def check_select(sql: str, relations: Collection[str]) -> tuple[str, tuple[str, 
     return sql.strip().rstrip(";"), tuple(sorted(read & set(relations)))
 
 
-def _check_node(node: exp.Expression) -> None:
-    if isinstance(node, (exp.Into, exp.Command, exp.Copy, exp.DML, exp.DDL)) and not isinstance(node, exp.Query):
+def _check_node(node: object) -> None:
+    if isinstance(node, _WRITES) and not isinstance(node, exp.Query):
         raise UsageError("query_not_select", "a query only reads", hint="Nothing was run.")
     if isinstance(node, exp.Func):
         name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
