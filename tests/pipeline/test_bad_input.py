@@ -128,7 +128,7 @@ def test_a_link_in_landing_is_not_followed(shop: Shop) -> None:
 def test_a_record_that_breaks_a_rule_stands_in_quarantine_with_its_reason(
     shop: Shop, cell: dict[str, object], reason: str
 ) -> None:
-    shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2", **cell)]))
+    shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2") | cell]))
     shop.run()
     assert [record["reasons"] for record in shop.lake.quarantine()] == [[reason]]
 
