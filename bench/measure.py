@@ -47,6 +47,7 @@ def floor(files: Sequence[Path]) -> list[tuple[str, float]]:
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false").fetchall()
         for number, file in enumerate(files):
             connection.execute(
                 f"COPY (SELECT * FROM read_csv('{file.as_posix()}', sample_size = 1000, all_varchar = true))"
