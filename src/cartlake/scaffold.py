@@ -35,7 +35,7 @@ SETTINGS_TEXT = """\
 # lake = "lake"
 
 # How much memory the engine takes, and how many threads (0: one per core).
-# memory_limit = "1GB"
+# memory_limit = "1500MB"
 # threads = 0
 
 # A run that has said nothing for so many seconds is dead, and its batches are ready again.

@@ -41,7 +41,7 @@ class EngineSettings(Section):
 
     name: Literal["embedded"] = "embedded"
     lake: Path = Path("lake")
-    memory_limit: str = "1GB"
+    memory_limit: str = "1500MB"
     threads: Annotated[int, Field(ge=0)] = 0
     run_timeout: Annotated[float, Field(gt=0)] = 3600
 

@@ -132,3 +132,22 @@ def test_only_a_held_batch_can_be_released(shop: Shop) -> None:
     shop.run()
     with pytest.raises(UsageError, match="published"):
         shop.lake.release("b1", "why not")
+
+
+def test_a_published_file_that_todays_contract_would_reject_stays_as_it_was(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    shop.run()
+    before = shop.production()
+    contracts = shop.project / "contracts"
+    contracts.mkdir()
+    text = files("cartlake").joinpath("contracts/customers.yaml").read_text("utf-8")
+    (contracts / "customers.yaml").write_text(
+        text.replace("{name: address, logicalType: string,", "{name: address, logicalType: string, required: true,", 1)
+        .replace("{name: city, ", "{name: city_of_birth, logicalType: string, required: true}\n      - {name: city, ", 1)
+    )
+    shop.lake.close()
+    shop.lake.retry("b1")
+    [report] = shop.run().batches
+    assert report.batch.status == "published"
+    assert shop.statuses() == {"b1": "published"}
+    assert before["orders"] == shop.production()["orders"]

@@ -196,9 +196,9 @@ def _sequence(contract: Contract) -> str:
 
 
 def _prefixed(field: Field) -> str:
-    """`<code points>:<canonical text>`, `-` for NULL: no two rows of values give the same joined text."""
+    """`<code points>,<canonical text>`, `-` for NULL: no two rows of values give the same joined text."""
     text = _spelt_name(field)
-    return f"CASE WHEN {text} IS NULL THEN '-' ELSE concat_ws(':', text(length({text})), {text}) END"
+    return f"coalesce(text(length({text})), '-'), {text}"
 
 
 def _codes(judged: Sequence[Check], criticality: Criticality) -> str:

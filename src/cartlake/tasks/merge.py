@@ -11,7 +11,7 @@ from cartlake.core.sqltext import names, semi_join
 from cartlake.core.table import Table
 from cartlake.core.tables import prepared_table
 from cartlake.errors import EngineError
-from cartlake.tasks.context import Context, accepted_files
+from cartlake.tasks.context import Context
 from cartlake.tasks.derive import ORDER_LINES
 from cartlake.tasks.enrich import Acceptance
 
@@ -56,8 +56,10 @@ def _merge(context: Context, table: Table, base: Publication) -> int:
 
 
 def _as_of_date(context: Context, acceptance: Acceptance) -> date | None:
-    days = [day for _, _, day in accepted_files(context.ledger.batch_files(), acceptance.after)]
-    return max(days, default=None)
+    """The greatest batch date among the accepted batches."""
+    batches = context.ledger.batches()
+    days = [batches[batch_id].batch_date for batch_id in acceptance.after]
+    return max((day for day in days if day is not None), default=None)
 
 
 def _check(context: Context, tables: Sequence[Table], versions: Mapping[str, int]) -> None:

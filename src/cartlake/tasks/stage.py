@@ -14,6 +14,7 @@ from cartlake.core.entries import BatchFile, Counts, StagedFile
 from cartlake.core.manifest import ExpectedFile
 from cartlake.core.names import LandedFile, archive_path
 from cartlake.core.profile import Profile
+from cartlake.errors import FileRejected
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context, TaskResult
 from cartlake.tasks.loading import Delivery, day_of, load
@@ -21,12 +22,13 @@ from cartlake.tasks.loading import Delivery, day_of, load
 
 @dataclass(frozen=True)
 class _Intake:
-    """One feed's part of one batch; `again` stages claimed files anew with today's contract."""
+    """One feed's part of one batch; `again` stages claimed files anew with today's contract. `notes` are for people."""
 
     context: Context
     contract: Contract
     batch: Batch
     again: bool
+    notes: list[str]
 
     def in_archive(self, name: str, sha256: str) -> PurePosixPath:
         return archive_path(self.contract.folder, day_of(self.batch), name, sha256)
@@ -35,7 +37,8 @@ class _Intake:
 def stage_load(context: Context, contract: Contract, batch: Batch, *, again: bool = False) -> TaskResult:
     """Every file of this feed that the batch names is claimed, staged or rejected, and in the ledger; its landing file
     is gone. `again` stages claimed files anew with today's contract."""
-    return _summary(list(_taken_in(_Intake(context, contract, batch, again))))
+    intake = _Intake(context, contract, batch, again, notes=[])
+    return _summary(list(_taken_in(intake)), intake.notes)
 
 
 def _taken_in(intake: _Intake) -> Iterator[BatchFile]:
@@ -65,7 +68,11 @@ def _from_archive(intake: _Intake, expected: ExpectedFile, known: BatchFile) -> 
     if known.status == "staged" and not intake.again:
         return known
     path = intake.context.settings.archive_folder / intake.in_archive(expected.name, known.file_sha256)
-    return _deliver(intake, expected, path, landing.profile_archived(path))
+    try:
+        return _deliver(intake, expected, path, landing.profile_archived(path))
+    except FileRejected as rejected:
+        intake.notes.append(f"{expected.name} stays as it was published: {rejected.message}")
+        return known
 
 
 def _deliver(intake: _Intake, expected: ExpectedFile, path: Path, profile: Profile) -> BatchFile:
@@ -110,10 +117,10 @@ def _announced(file: StagedFile, batch_id: str, name: str) -> BatchFile:
     )
 
 
-def _summary(files: Sequence[BatchFile]) -> TaskResult:
+def _summary(files: Sequence[BatchFile], notes: Sequence[str]) -> TaskResult:
     counts = sum((file.counts for file in files), Counts())
     rejected = [file for file in files if file.status == "rejected"]
     if rejected:
         message = "; ".join(f"{file.file_name}: {file.reason}" for file in rejected)
         return TaskResult(counts, error_code="file_rejected", error_message=message)
-    return TaskResult(counts, has_warnings=counts.rows_quarantined > 0)
+    return TaskResult(counts, has_warnings=counts.rows_quarantined > 0 or bool(notes), note="; ".join(notes))

@@ -75,7 +75,7 @@ class EmbeddedEngine:
         outdated = [file for file in self._store.files(table.name, None) if file.may_hold(where)]
         mixed = [file for file in outdated if not file.holds_only(where)]
         with mapped(f"replace in {table.name}"):
-            added = self._store.add(table, self._typed(table, quote(relation), relation))
+            added = self._store.add(table, self._typed(table, quote(relation), relation), where)
             if mixed:
                 kept = f"SELECT * FROM ({self._scan(table, mixed)}) WHERE NOT coalesce({_belongs(where)}, false)"
                 added += self._store.add(table, kept)

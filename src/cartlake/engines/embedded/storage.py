@@ -146,9 +146,12 @@ class DeltaStore:
     def full_path(self, name: str, file: DataFile) -> str:
         return (self._root / name / file.path).as_posix()
 
-    def add(self, table: Table, query: str) -> list[AddAction]:
-        """The rows of `query` stand in new Parquet files, not yet committed; empty for no rows."""
-        return [action for values in self._partitions(table, query) for action in self._write(table, query, values)]
+    def add(self, table: Table, query: str, where: Where | None = None) -> list[AddAction]:
+        """The rows of `query` stand in new Parquet files, not yet committed; empty for no rows. `where`, if it names
+        one value for each partition column, tells the partition without a look at the rows."""
+        known = {name: next(iter(values)) for name, values in (where or {}).items() if name in table.partition_by}
+        partitions = [known] if len(known) == len(table.partition_by) else self._partitions(table, query)
+        return [action for values in partitions for action in self._write(table, query, values)]
 
     def commit(self, name: str, added: Sequence[AddAction], removed: Sequence[DataFile] = ()) -> int:
         """One commit that adds and removes files; its version."""
@@ -167,8 +170,6 @@ class DeltaStore:
         return head.version + 1
 
     def _partitions(self, table: Table, query: str) -> list[dict[str, str]]:
-        if not table.partition_by:
-            return [{}]
         columns = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in table.partition_by)
         found = self._connection.execute(f"SELECT DISTINCT {columns} FROM ({query}) ORDER BY ALL").fetchall()
         return [dict(zip(table.partition_by, row, strict=True)) for row in found]
