@@ -81,7 +81,7 @@ def test_values_are_shown_with_thousands_separators_and_in_utc(value: object, sh
         (date(2025, 1, 15), '"2025-01-15"'),
         (datetime(2025, 1, 15, 8, tzinfo=UTC), '"2025-01-15T08:00:00+00:00"'),
         (datetime(2025, 1, 15, 9, tzinfo=timezone(timedelta(hours=1))), '"2025-01-15T08:00:00+00:00"'),
-        (datetime(2025, 1, 15, 8), '"2025-01-15T08:00:00+00:00"'),  # noqa: DTZ001 - what is tested
+        (datetime(2025, 1, 15, 8), '"2025-01-15T08:00:00+00:00"'),
         (float("nan"), '"nan"'),
         ((1, None, "é\x9b"), '[1, null, "\\u00e9\\u009b"]'),
     ],

@@ -210,8 +210,10 @@ def test_parameters_of_every_type_are_typed_literals(engine: Engine) -> None:
         ratio(1, 3, :scale), CAST(:nothing AS bigint)
     """
     assert engine.rows(sql, params) == [
-        ("x", 8, -(2**63), "-0.30", "1000", date(2025, 1, 15), 1736935200000001, True, None)
-        + (True, False, False, True, 11, Decimal("0.33"), None)
+        (
+            *("x", 8, -(2**63), "-0.30", "1000", date(2025, 1, 15), 1736935200000001, True, None),
+            *(True, False, False, True, 11, Decimal("0.33"), None),
+        )
     ]
 
 

@@ -266,7 +266,7 @@ files = st.builds(
     st.none() | st.integers(0, 2**63 - 1),
     st.none() | st.just(SHA),
 )
-times = st.datetimes(datetime(1901, 1, 1), datetime(2260, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
+times = st.datetimes(datetime(1901, 1, 1), datetime(2260, 1, 1), timezones=st.just(UTC))
 
 
 @given(

@@ -119,7 +119,8 @@ def test_a_reader_sees_whole_batches_while_runs_are_under_way(shop: Shop) -> Non
                 [row] = reader.query(
                     "SELECT (SELECT count(*) FROM orders) AS o, (SELECT count(*) FROM customers) AS c,"
                     " (SELECT count(*) FROM products) AS p, (SELECT count(*) FROM shipping) AS s,"
-                    " (SELECT count(*) FROM enriched_orders) AS e, coalesce((SELECT total_orders FROM analytics_summary), 0) AS a"
+                    " (SELECT count(*) FROM enriched_orders) AS e,"
+                    " coalesce((SELECT total_orders FROM analytics_summary), 0) AS a"
                 )[1]
                 seen.add(tuple(row.values()))
 

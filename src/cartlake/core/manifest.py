@@ -236,7 +236,7 @@ class _Reader:
 
     def _source_system(self) -> str | None:
         value = self._text_of(self._body, "source_system")
-        if value is not None and not (value.isprintable() and 0 < len(value) <= 100):  # noqa: PLR2004 - said below
+        if value is not None and not (value.isprintable() and 0 < len(value) <= 100):
             self._wrong("source_system", "a text of 1 to 100 printable signs")
         return value
 

@@ -57,7 +57,7 @@ def normalise(name: str) -> str:
 
 def shown(name: str) -> str:
     """The name as a message may print it: at most 80 characters, what does not print as an escape."""
-    cut = name if len(name) <= 80 else name[:79] + "…"  # noqa: PLR2004 - said above
+    cut = name if len(name) <= 80 else name[:79] + "…"
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in cut)
 
 

@@ -10,7 +10,7 @@ TEXT_MAP = "map<string,string>"
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `type` is a Spark SQL type: string, bigint, decimal(p,s), date, timestamp, boolean, map<string,string>."""
+    """One column; `type` is a Spark SQL type: string, bigint, decimal(p,s), date, timestamp, boolean, map<k,v>."""
 
     name: str
     type: str
