@@ -90,14 +90,21 @@ def run_task(context: Context, run: Run, task: str, on_task: OnTask) -> list[Tas
 
 def _stage_all(context: Context, run: Run, contract: Contract, on_task: OnTask) -> list[TaskRun]:
     done = []
-    for batch in _unfinished(context, run):
+    for batch in _owned(context, run):
         attempt = _Attempt(context, run, batch, contract.task)
         result = attempt.of(lambda batch=batch: stage_load(context, contract, batch, again=batch.restage))  # type: ignore[misc]
         if result.error_code:
-            failed = replace(batch, status=BatchStatus.FAILED, reason=result.error_message, run_id=None)
-            context.ledger.record_batches([failed])
+            context.ledger.record_batches([_failed(context, batch)])
         done.append(attempt.record(result, on_task))
     return done
+
+
+def _failed(context: Context, batch: Batch) -> Batch:
+    """The batch with all its files that were rejected so far: it goes on when each has landed with other content."""
+    files = context.ledger.batch_files([batch.batch_id])
+    rejected = {file.file_name: file.reason for file in files if file.status == "rejected"}
+    reason = "; ".join(f"{name}: {reason}" for name, reason in rejected.items())
+    return replace(batch, status=BatchStatus.FAILED, reason=reason, waiting_for=tuple(rejected))
 
 
 def _validate_all(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:
@@ -207,14 +214,15 @@ def take_out(context: Context, batch: Batch) -> Publication:
         return publish_changes(context, tables, acceptance, batch.batch_id, "reject")
 
 
-def _unfinished(context: Context, run: Run) -> list[Batch]:
-    """The run's batches that are still its to work on, in its order."""
+def _owned(context: Context, run: Run) -> list[Batch]:
+    """The run's batches that it has not finished, failed ones too, in its order."""
     batches = context.ledger.batches()
-    return [
-        batch
-        for batch in (batches[batch_id] for batch_id in run.batches)
-        if batch.run_id == run.run_id and batch.status in (BatchStatus.RUNNING, BatchStatus.PUBLISHED)
-    ]
+    return [batches[batch_id] for batch_id in run.batches if batches[batch_id].run_id == run.run_id]
+
+
+def _unfinished(context: Context, run: Run) -> list[Batch]:
+    """Those that may still be published."""
+    return [batch for batch in _owned(context, run) if batch.status in (BatchStatus.RUNNING, BatchStatus.PUBLISHED)]
 
 
 def _passed(context: Context, run: Run) -> list[Batch]:

@@ -242,7 +242,7 @@ TYPOS = [
     ("filter: refnd > 0", "filter: refund > 0", "no column `refnd`", "`refund`"),
     ("filter: refund / 2 > 0", "filter: refund > 0", "filter: div", "ratio"),
     ("filter: read_csv('/etc/passwd')", "filter: refund > 0", "filter: read_csv()", None),
-    ("filter: " + "(" * 200 + "refund" + ")" * 200, "filter: refund > 0", "filter: too deeply nested", None),
+    ("filter: " + "(" * 200 + "refund" + ")" * 200, "filter: refund > 0", "filter: this is nested too deeply", None),
     ("filter: refund > (SELECT 1)", "filter: refund > 0", "filter: subquery", None),
     ("function: is_one", "function: is_one_of", "`is_one`", "`is_one_of`"),
     ("column: raeson", "column: reason", "no column `raeson`", "`reason`"),

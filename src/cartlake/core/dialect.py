@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import ClassVar, NoReturn, TypeAlias
+from typing import ClassVar, NoReturn, TypeAlias, get_args
 
 import sqlglot
 from sqlglot import exp
@@ -138,6 +138,8 @@ def check_expression(sql: str) -> None:
     for node in expression.find_all(exp.Anonymous):
         if FUNCTIONS[node.name.lower()].kind != "row":
             _refuse(node, f"{node.name}() needs several rows; a rule sees one", "Use a cross-table rule.")
+    for target in get_args(Target):
+        _finished(_parsed(f"SELECT {sql} AS x"), target)
 
 
 @lru_cache(maxsize=512)

@@ -282,7 +282,7 @@ UPPER_SPARK = (
 REGEX_TOKEN = re.compile(
     r"\\[\\.^$|?*+()\[\]{}/-]|\\[dswDSWtnr]"  # an escaped sign, or a class that means ASCII in both engines
     r"|\[\^?\]?(?:[^\[\]\\&]|\\[\\.^$|?*+()\[\]{}/&-]|\\[dwstnr])+\]"
-    r"|\(\?:|\(|\)|\||(?:[*+?]|\{[0-9]{1,3}(?:,[0-9]{0,3})?\})(?![*+?])|\^|\$|[^\\.^$|?*+()\[\]{}]"
+    r"|\(\?:|\((?!\?)|\)|\||(?:[*+?]|\{[0-9]{1,3}(?:,[0-9]{0,3})?\})(?![*+?])|\^|\$|[^\\.^$|?*+()\[\]{}]"
 )
 SPACE = "\\t\\n\\x0B\\f\\r "
 
@@ -290,15 +290,15 @@ SPACE = "\\t\\n\\x0B\\f\\r "
 def simple_regex(pattern: str) -> str:
     """`pattern` with what the engines read differently spelt out; ValueError when it is not of the simple kind."""
     parts = REGEX_TOKEN.findall(pattern)
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{pattern} is not a regular expression: {error}") from None
     if not pattern or "".join(parts) != pattern:
         raise ValueError(
             f"{pattern or 'an expression'} is not a simple regular expression: no bare `.`, no lazy or "
             "possessive quantifier, look-around, back reference, flag or word boundary"
         )
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern} is not a regular expression: {error}") from None
     return "".join(map(_portable, parts))
 
 
