@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 
 from cartlake import pipeline, queries, runs
 from cartlake.core import dag
-from cartlake.core.batch import Batch, BatchStatus, unannounced
+from cartlake.core.arrival import unannounced
+from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import Publication, Run
 from cartlake.core.names import LandedFile
 from cartlake.engines.base import Row
@@ -111,7 +112,7 @@ class Lake(AbstractContextManager["Lake"]):
                 raise UsageError("task_unknown", f"there is no task {name!r}", hint=f"Tasks are {names}.")
             run, notices = self._run_of(context, name, batch_id, run_id)
             if run is not None:
-                _require_inputs(context, run, name)
+                pipeline.require_inputs(context, run, name)
                 pipeline.run_task(context, run, name, on_task)
                 if name == dag.MERGE:
                     runs.end_run(context, run)
@@ -272,18 +273,6 @@ class Lake(AbstractContextManager["Lake"]):
 
 def _loads(context: Context) -> tuple[str, ...]:
     return tuple(contract.task for contract in context.contracts)
-
-
-def _require_inputs(context: Context, run: Run, task: str) -> None:
-    """Raises UsageError unless every task that `task` needs has been through the run."""
-    done = {attempt.task for attempt in context.ledger.tasks(run_id=run.run_id)}
-    missing = [name for name in dag.needs(task, context.contracts) if name not in done]
-    if missing:
-        raise UsageError(
-            "task_inputs_missing",
-            f"{task} needs {', '.join(missing)}",
-            hint=f"Run these first: cartlake task {missing[0]} --run {run.run_id}",
-        )
 
 
 def _require_project(settings: Settings) -> None:

@@ -73,6 +73,18 @@ def run_tasks(context: Context, run: Run, on_task: OnTask) -> None:
         end_run(context, run)
 
 
+def require_inputs(context: Context, run: Run, task: str) -> None:
+    """Raises UsageError unless every task that `task` needs has been through the run."""
+    done = {attempt.task for attempt in context.ledger.tasks(run_id=run.run_id)}
+    missing = [name for name in dag.needs(task, context.contracts) if name not in done]
+    if missing:
+        raise UsageError(
+            "task_inputs_missing",
+            f"{task} needs {', '.join(missing)}",
+            hint=f"Run these first: cartlake task {missing[0]} --run {run.run_id}",
+        )
+
+
 def run_task(context: Context, run: Run, task: str, on_task: OnTask) -> list[TaskRun]:
     """One task over the run's batches, in their order; each attempt is in the ledger."""
     walk = {dag.VALIDATION: _validate_all, dag.ENRICHMENT: _enrich_first, dag.MERGE: _merge_all}.get(task)

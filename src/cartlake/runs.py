@@ -11,10 +11,12 @@ from datetime import UTC, date, timedelta
 from pathlib import Path
 
 from cartlake import landing
-from cartlake.core.batch import Batch, BatchStatus, Policy, plan, quiet_batches, unannounced
+from cartlake.core.arrival import plan, unannounced
+from cartlake.core.batch import Batch, BatchStatus, Policy
 from cartlake.core.entries import Publication, Run
 from cartlake.core.manifest import ExpectedFile, Manifest, render_manifest
 from cartlake.core.names import by_date, new_trigger_id
+from cartlake.core.quiet import quiet_batches
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,17 +19,18 @@ HEAVY = {"arro3", "deltalake", "duckdb", "pydantic", "sqlglot", "watchfiles", "y
 ERROR_KEYS = {"code", "message", "file", "line", "hint"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["batch", "show", "--help"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["run", "--help"], ["batch", "show", "--help"], ["x"]]
+)
 def test_help_and_wrong_calls_import_no_heavy_library(arguments: list[str]) -> None:
     program = f"""
 import atexit, sys
-atexit.register(lambda: print(*sorted({{m.partition('.')[0] for m in sys.modules}} & {HEAVY}), file=sys.__stdout__))
+atexit.register(lambda: print(*{{m.partition('.')[0] for m in sys.modules}} & {HEAVY}, file=sys.__stdout__))
 from cartlake.cli import main
 main({arguments})
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == ""
 
 
@@ -38,20 +39,16 @@ def test_help_groups_the_commands_from_start_to_operate(cartlake: Call) -> None:
     panels = ["Start", "Every day", "Repair", "Look", "Operate"]
     places = [shown.index(f"─ {panel} ─") for panel in panels]
     assert places == sorted(places)
-    assert shown.index("batch") > shown.index("─ Repair ─") > shown.index("status")
+    assert shown.index(" status ") < shown.index("─ Repair ─") < shown.index(" quarantine ")
 
 
 def test_no_command_at_all_shows_the_help(cartlake: Call) -> None:
     assert cartlake().out == cartlake("--help").out
 
 
-def test_the_version_is_the_packages(cartlake: Call) -> None:
-    pytest.importorskip("cartlake")
-    try:
-        expected = version("cartlake")
-    except ModuleNotFoundError:
-        pytest.skip("cartlake is not installed: it runs from its source folder")
-    assert cartlake("--version").out == f"cartlake {expected}\n"
+def test_the_version_is_the_packages(cartlake: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "version", {"cartlake": "0.9.1"}.__getitem__)
+    assert cartlake("--version").out == "cartlake 0.9.1\n"
 
 
 @pytest.mark.parametrize(
@@ -132,16 +129,14 @@ def test_a_missing_engine_is_named_with_the_command_that_installs_it(shop: Path)
 
 @pytest.mark.posix
 def test_a_reader_that_goes_away_ends_the_program_without_a_word(shop: Path) -> None:
-    program = start(
-        "query", "SELECT * FROM range(200000)", "--project", shop, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert program.stdout is not None
-    assert program.stderr is not None
-    program.stdout.read(10)
-    program.stdout.close()
-    assert program.wait(60) == 141
-    assert program.stderr.read() == ""
-    program.stderr.close()
+    many = "SELECT a.* FROM tasks a, tasks b, tasks c, tasks d LIMIT 50000"
+    with start("query", many, "--project", shop, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.read(10)
+        program.stdout.close()
+        assert program.wait(60) == 141
+        assert program.stderr.read() == ""
 
 
 @pytest.mark.parametrize("waiting", [[], ["--wait", "0.1"], ["--wait=0.1"]])
@@ -156,7 +151,7 @@ def test_wait_without_a_number_waits_until_the_lake_is_free(shop: Path) -> None:
     with FileLock(shop / ".cartlake" / "lock"):
         program = start("run", "--wait", "--project", shop, "--json", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         with pytest.raises(subprocess.TimeoutExpired):
-            program.wait(4)
+            program.communicate(timeout=4)
     out, _ = program.communicate(timeout=60)
     assert (program.returncode, out.strip()) == (0, "[]")
 

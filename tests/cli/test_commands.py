@@ -252,7 +252,7 @@ description: orders with an amount
 grain: order line
 key: []
 columns:
-  - {name: order_id, type: string}
+  order_id: string
 cases:
   - name: an order without an amount is left out
     given:

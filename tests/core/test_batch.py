@@ -11,24 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cartlake.core.batch import (
-    Batch,
-    BatchStatus,
-    Known,
-    LandedManifest,
-    Landing,
-    Plan,
-    Policy,
-    announced,
-    files_to_claim,
-    files_to_hash,
-    owners,
-    plan,
-    quiet_batches,
-    unannounced,
-)
+from cartlake.core.arrival import files_to_claim, files_to_hash, owners, plan, unannounced
+from cartlake.core.batch import Batch, BatchStatus, Known, LandedManifest, Landing, Plan, Policy, announced
 from cartlake.core.manifest import Manifest, parse_manifest
 from cartlake.core.names import LandedFile
+from cartlake.core.quiet import quiet_batches
 from cartlake.errors import ManifestRefused
 
 S = BatchStatus

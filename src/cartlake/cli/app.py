@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import typer
 from rich.text import Text
@@ -33,6 +33,7 @@ app = typer.Typer(
     name="cartlake",
     cls=_Panels,
     help="Turns the files a shop's systems drop in a folder into trustworthy Delta Lake tables.",
+    epilog="`cartlake --version` says which version this is.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,15 +43,9 @@ for part in (start, run, repair, look, operate):
 
 
 @app.callback(invoke_without_command=True)
-def cartlake(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Say which cartlake this is.")] = False,
-) -> None:
-    if version:
-        from importlib import metadata
-
-        write(f"cartlake {metadata.version('cartlake')}\n")
-    elif context.invoked_subcommand is None:
+def cartlake(context: typer.Context) -> None:
+    # No options here: typer would load pydantic for them, and every --help would wait for that.
+    if context.invoked_subcommand is None:
         write(context.get_help() + "\n")
 
 
@@ -68,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: list[str]) -> int:
     out = Output("--json" in arguments)
+    if arguments == ["--version"]:
+        write(f"cartlake {_version()}\n")
+        return 0
     try:
         command = typer.main.get_command(app)
         code = command.main(_spelled_out(arguments), prog_name="cartlake", standalone_mode=False)
@@ -81,6 +79,15 @@ def _run(arguments: list[str]) -> int:
         return INTERRUPTED
     except Exception as error:
         return _fail(out, _explained(error))
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("cartlake")
+    except metadata.PackageNotFoundError:
+        return "(run from its source folder, not installed)"
 
 
 def _spelled_out(arguments: Sequence[str]) -> list[str]:

@@ -7,11 +7,11 @@ engines; the cases in `tests/core/functions.yaml` show it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import ClassVar, NoReturn, TypeAlias, get_args
+from typing import ClassVar, get_args
 
 import sqlglot
 from sqlglot import exp
@@ -19,74 +19,19 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError
 
-from cartlake.core.macros import FUNCTIONS, Function, Target
+from cartlake.core.functions import FUNCTIONS, Function
+from cartlake.core.macros import Target
+from cartlake.core.syntax import EXPRESSIONS, QUERIES, Node, check, is_cte, refuse, start
 from cartlake.errors import ModelError
 
 __all__ = ["FUNCTIONS", "Target", "check_expression", "compile_sql", "tables_of"]
 
-Node: TypeAlias = exp.Expr
 _T = exp.DType
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MARK = "\x01"
 _SLOT = re.compile(f'["`]{_MARK}(\\w+){_MARK}["`]')
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-# fmt: off
-_EXPRESSIONS: tuple[type[Node], ...] = (
-    exp.Add, exp.And, exp.Anonymous, exp.Between, exp.Boolean, exp.Case, exp.Cast, exp.Column, exp.DataType,
-    exp.DataTypeParam, exp.Dot, exp.EQ, exp.GT, exp.GTE, exp.Identifier, exp.If, exp.In, exp.Is, exp.LT, exp.LTE,
-    exp.Literal, exp.Mul, exp.NEQ, exp.Neg, exp.Not, exp.Null, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Or, exp.Paren,
-    exp.Sub, exp.TryCast,
-)
-_QUERIES: tuple[type[Node], ...] = (
-    exp.Alias, exp.CTE, exp.Distinct, exp.Except, exp.Exists, exp.Filter, exp.From, exp.Group, exp.Having,
-    exp.IgnoreNulls, exp.Intersect, exp.Join, exp.Limit, exp.Order, exp.Ordered, exp.Placeholder, exp.Select, exp.Star,
-    exp.Subquery, exp.Table, exp.TableAlias, exp.Tuple, exp.Union, exp.Values, exp.Where, exp.Window, exp.WindowSpec,
-    exp.With,
-)
-# fmt: on
-_ABSENT: Mapping[type[Node], tuple[str, ...]] = {
-    exp.CTE: ("materialized",),
-    exp.Distinct: ("on",),
-    exp.Group: ("all", "totals"),
-    exp.Join: ("method",),
-    exp.Star: ("replace", "rename", "ilike"),
-    exp.Union: ("by_name", "side", "kind"),
-    exp.With: ("recursive",),
-}
-_CASTS = {_T.BIGINT, _T.DECIMAL}
-_TRIED = {*_CASTS, _T.DATE, _T.BOOLEAN}
-_TYPED_NULLS = {*_TRIED, _T.TEXT, _T.TIMESTAMPTZ, _T.MAP}
-_CAST_INSTEAD = {
-    _T.TEXT: "text(x) is the canonical text.",
-    _T.DATE: "parse_date(text) or local_date(ts, zone) is the date.",
-    _T.TIMESTAMPTZ: "parse_timestamp(text, zone), date_start(date) or from_micros(n) is the timestamp.",
-    _T.BOOLEAN: "parse_boolean(text) is the boolean.",
-    _T.DOUBLE: "Cast to decimal(p,s).",
-    _T.FLOAT: "Cast to decimal(p,s).",
-    _T.INT: "Cast to bigint.",
-}
-_HINTS = {
-    "ratio(a, b, scale) is the exact quotient.": "div intdiv mod",
-    "ratio(sum(x), count(x), scale) is the exact average.": "avg mean",
-    "ratio(x, 1, scale) rounds half away from zero.": "round bround",
-    "concat_ws('', a, b) joins texts and leaves NULLs out.": "concat dpipe",
-    "matches(text, 'regex') takes simple regular expressions.": "like ilike rlike regexp",
-    "day_of_week(date) counts from 1 = Sunday.": "dayofweek weekday",
-    "days_between(later, earlier) is the number of days.": "datediff date_diff",
-    "years_between(later, earlier) counts completed years.": "months_between",
-    "add_days(date, n) and add_days_ts(ts, n) go on by days.": "date_add date_sub interval",
-    "parse_date(text, 'pattern') is the date, NULL for what is none.": "to_date try_to_date",
-    "parse_timestamp(text, zone, 'pattern') is the timestamp, NULL for what is none.": "to_timestamp try_to_timestamp",
-    "local_hour(ts, zone) is the hour in a zone.": "hour",
-    "month_of(date) is the month.": "month",
-    "as_of_max(value, order) is the value at the greatest order.": "max_by arg_max argmax",
-    "as_of_min(value, order) is the value at the smallest order.": "min_by arg_min argmin",
-    "Nothing stored depends on today: take a parameter.": "currentdate currenttimestamp now current_timestamp",
-    "Number the rows with row_number() in a subquery and take those wanted.": "qualify",
-}
-_INSTEAD = {name: hint for hint, names in _HINTS.items() for name in names.split()}
 
 
 class _Source(Spark):
@@ -126,7 +71,7 @@ def compile_sql(sql: str, target: Target, params: Mapping[str, object] | None = 
 @lru_cache(maxsize=512)
 def tables_of(sql: str) -> tuple[str, ...]:
     """The relations that a query reads, without its CTEs, in order of first use, as written."""
-    tables = sorted((table for table in _query(sql).find_all(exp.Table) if not _is_cte(table)), key=_start)
+    tables = sorted((table for table in _query(sql).find_all(exp.Table) if not is_cte(table)), key=start)
     return tuple(dict.fromkeys(table.name for table in tables))
 
 
@@ -134,10 +79,10 @@ def check_expression(sql: str) -> None:
     """Returns when `sql` is one expression over columns and literals with listed functions of single rows: no
     subquery, aggregate, window or parameter. Raises ModelError otherwise."""
     expression = _parsed(sql, into=exp.Condition)
-    _check(expression, _EXPRESSIONS)
+    check(expression, EXPRESSIONS)
     for node in expression.find_all(exp.Anonymous):
         if FUNCTIONS[node.name.lower()].kind != "row":
-            _refuse(node, f"{node.name}() needs several rows; a rule sees one", "Use a cross-table rule.")
+            refuse(node, f"{node.name}() needs several rows; a rule sees one", "Use a cross-table rule.")
     for target in get_args(Target):
         _finished(_parsed(f"SELECT {sql} AS x"), target)
 
@@ -189,8 +134,8 @@ def _query(sql: str) -> Node:
     """The checked query; callers copy it before they change it."""
     query = _parsed(sql)
     if not isinstance(query, exp.Query | exp.Values):
-        _refuse(query, f"{query.key} is not a query", "Write one SELECT, WITH, UNION or VALUES.")
-    _check(query, (*_EXPRESSIONS, *_QUERIES))
+        refuse(query, f"{query.key} is not a query", "Write one SELECT, WITH, UNION or VALUES.")
+    check(query, (*EXPRESSIONS, *QUERIES))
     return query
 
 
@@ -210,115 +155,6 @@ def _parsed(sql: str, into: type[Node] | None = None) -> Node:
     if len(statements) != 1:
         raise ModelError("sql_not_one", f"{len(statements)} statements where one is needed")
     return statements[0]
-
-
-# --- what is allowed -------------------------------------------------------------------------------------------
-
-
-def _check(query: Node, allowed: tuple[type[Node], ...]) -> None:
-    for node in query.walk():
-        if type(node) not in allowed:
-            _refuse(node, f"{node.key} is not on the list of what SQL here may use", _INSTEAD.get(node.key))
-        for kind, check in _CHECKS:
-            if isinstance(node, kind):
-                check(node)
-        for name in _ABSENT.get(type(node), ()):
-            if node.args.get(name):
-                _refuse(node, f"{node.key} with {name} is not on the list of what SQL here may use")
-
-
-def _check_function(node: Node) -> None:
-    function = FUNCTIONS.get(node.name.lower())
-    if function is None:
-        _refuse(node, f"{node.name}() is not on the list of functions", _INSTEAD.get(node.name.lower()))
-    arguments = node.expressions
-    if not function.takes(len(arguments)):
-        _refuse(node, f"{node.name}() with {len(arguments)} arguments", f"It is {function.signature}.")
-    for argument in arguments:
-        if isinstance(argument, exp.Distinct) and len(argument.expressions) != 1:
-            _refuse(node, f"{node.name}(DISTINCT) takes one value", "Count the rows of a SELECT DISTINCT instead.")
-        if isinstance(argument, exp.Star) and function.name != "count":
-            _refuse(node, f"{node.name}(*)", f"It is {function.signature}.")
-
-
-def _check_cast(node: Node) -> None:
-    kind, value = node.args["to"].this, node.this
-    if kind == exp.DType.DECIMAL and len(node.args["to"].expressions) != 2:
-        _refuse(node, "a decimal without precision and scale", "Write decimal(p,s).")
-    if kind in (_TRIED if isinstance(node, exp.TryCast) else _CASTS):
-        return
-    if (value.is_string and kind == _T.DATE and _is_date(value.name)) or (
-        isinstance(value, exp.Null) and kind in _TYPED_NULLS
-    ):
-        return
-    _refuse(node, f"a cast to {node.args['to'].sql('spark').lower()}", _CAST_INSTEAD.get(kind))
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def _check_table(node: Node) -> None:
-    if isinstance(node.this, exp.Identifier) and not (_NAME.fullmatch(node.name) and not node.args.get("db")):
-        _refuse(node, f"{node.sql('spark')} is not the plain name of a relation", "Relations have one name each.")
-    if not isinstance(node.this, exp.Identifier | exp.Anonymous):
-        _refuse(node, "a relation must be a name")
-
-
-def _check_literal(node: Node) -> None:
-    if not node.is_string and not (_NUMBER.fullmatch(node.name) and len(node.name.replace(".", "").lstrip("0")) <= 38):
-        _refuse(node, f"{node.name} is not an exact number", "Write digits with a point, at most 38.")
-
-
-def _check_shape(node: Node) -> None:
-    if isinstance(node, exp.Placeholder) and not node.this:
-        _refuse(node, "a parameter without a name", "Write :name.")
-    if isinstance(node, exp.Dot) and not isinstance(node.expression, exp.Identifier):
-        _refuse(node, "a function with a qualified name")
-    if isinstance(node, exp.In) and not isinstance(node.args.get("field"), exp.Placeholder | None):
-        _refuse(node, "IN without parentheses", "Write IN (...) or IN :name.")
-
-
-_CHECKS: tuple[tuple[type[Node], Callable[[Node], None]], ...] = (
-    (exp.Anonymous, _check_function),
-    (exp.Cast, _check_cast),
-    (exp.Table, _check_table),
-    (exp.Literal, _check_literal),
-    (Node, _check_shape),
-)
-
-
-def _refuse(node: Node, message: str, hint: str | None = None) -> NoReturn:
-    placed = next((each for each in (*node.walk(), node.parent) if each is not None and "line" in each.meta), None)
-    meta = placed.meta if placed is not None else {}
-    column = meta["col"] - (meta["end"] - meta["start"]) if meta else None
-    raise ModelError("sql_refused", message, line=meta.get("line"), column=column, hint=hint)
-
-
-def _start(node: Node) -> int:
-    return int(node.this.meta.get("start", 0))
-
-
-def _is_cte(table: Node) -> bool:
-    """Whether the name is that of a CTE in scope: one before it in its own WITH, any of a WITH around it."""
-    below, node = table, table.parent
-    while node is not None:
-        if isinstance(node, exp.With):
-            ctes = node.expressions[: _place(node.expressions, below)]
-        else:
-            around = node.args.get("with_")
-            ctes = around.expressions if around and below is not around else []
-        if any(cte.alias.lower() == table.name.lower() for cte in ctes):
-            return True
-        below, node = node, node.parent
-    return False
-
-
-def _place(nodes: Sequence[Node], wanted: Node) -> int:
-    return next(n for n, node in enumerate(nodes) if node is wanted)
 
 
 # --- parameters ------------------------------------------------------------------------------------------------
@@ -366,7 +202,7 @@ def _decimal_sql(value: Decimal) -> str:
 def _bind(query: Node, literals: Mapping[str, str]) -> None:
     for node in list(query.find_all(exp.Placeholder)):
         if node.name not in literals:
-            _refuse(node, f"parameter :{node.name} has no value")
+            refuse(node, f"parameter :{node.name} has no value")
         text = literals[node.name]
         if text.startswith("("):
             _bind_list(node, text)
@@ -378,7 +214,7 @@ def _bind_list(node: Node, text: str) -> None:
     """`x IN :list` and `x IN (:list)`; nothing is in an empty list."""
     place = node.parent
     if not isinstance(place, exp.In) or len(place.expressions) > 1:
-        _refuse(node, f"parameter :{node.name} is a list", f"Write IN :{node.name}.")
+        refuse(node, f"parameter :{node.name} is a list", f"Write IN :{node.name}.")
     if text == "()":
         place.replace(exp.false())
         return
@@ -415,11 +251,11 @@ def _filled(node: Node, function: Function, arguments: Sequence[Node], target: T
     usage = f"It is {function.signature}."
     for position, argument in enumerate(arguments):
         if function.needs_literal(position) and not isinstance(argument, exp.Literal):
-            _refuse(node, f"argument {position + 1} of {function.name}() must be a literal", usage)
+            refuse(node, f"argument {position + 1} of {function.name}() must be a literal", usage)
     try:
         template = function.template(target, [each.name if isinstance(each, exp.Literal) else "" for each in arguments])
     except ValueError as error:
-        _refuse(node, f"{function.name}(): {error}", usage)
+        refuse(node, f"{function.name}(): {error}", usage)
     slots = {f"_{n}": each if _is_tight(each) else exp.paren(each) for n, each in enumerate(arguments, start=1)}
     made = _template_tree(template, target).transform(
         lambda part: slots[part.name].copy() if isinstance(part, exp.Column) and part.name in slots else part

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cartlake import landing
-from cartlake.core.batch import Known, Landing, files_to_hash
+from cartlake.core.arrival import files_to_hash
+from cartlake.core.batch import Known, Landing
 from cartlake.tasks.context import Context
 
 

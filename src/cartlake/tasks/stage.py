@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from cartlake import landing
-from cartlake.core.batch import Batch, files_to_claim
+from cartlake.core.arrival import files_to_claim
+from cartlake.core.batch import Batch
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, StagedFile
 from cartlake.core.manifest import ExpectedFile

@@ -1,0 +1,32 @@
+"""Batches without manifests: files that have been still for a while announce themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cartlake.core.arrival import unannounced
+from cartlake.core.batch import Batch, BatchStatus, Known, Landing, announced
+from cartlake.core.manifest import ExpectedFile, Manifest, parse_manifest, render_manifest
+from cartlake.core.names import by_date, new_trigger_id
+
+_MOST_QUIET_FILES = 1000  # their manifest stays under its limit whatever the names
+
+
+def quiet_batches(
+    seen: Landing, known: Known, patterns: Mapping[str, str], still_for: timedelta, now: datetime
+) -> tuple[Batch, ...]:
+    """A ready batch per business date of the unannounced files, once all files of that date are still.
+
+    Waiting for all of a date keeps one delivery in one batch, however long its largest file takes to copy. A batch
+    takes at most 1000 files; the next takes the rest. Its manifest is made here and recorded with it, under no name.
+    """
+    used = {*known.batches, *(m.content.batch_id for m in seen.manifests if isinstance(m.content, Manifest))}
+    made = []
+    for day, files in by_date(unannounced(seen.files, known.batches.values()), patterns).items():
+        if all(now - file.changed_at >= still_for for file in files):
+            expected = [ExpectedFile(file.name) for file in files[:_MOST_QUIET_FILES]]
+            manifest = parse_manifest("", render_manifest(new_trigger_id(day, used), day, expected, None))
+            made.append(replace(announced(manifest, now), status=BatchStatus.READY, waiting_for=()))
+    return tuple(made)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from cartlake import demo
+from tests.cli.conftest import Call
+
+SMALL = replace(demo.PLAN, days=1, orders_per_day=10, customers=10, products=6)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "PLAN", SMALL)
+
+
+def test_the_demo_can_be_run_twice_and_finds_nothing_new_then(cartlake: Call, tmp_path: Path, small: None) -> None:
+    first = cartlake("demo", tmp_path / "demo", "--json")
+    second = cartlake("demo", tmp_path / "demo", "--json")
+    assert first.code == second.code == 0
+    assert (first.json["is_repeated"], second.json["is_repeated"]) == (False, True)
+    assert second.json | {"is_repeated": False} == first.json
+    assert "orders_stage_load" in first.err
+    assert "orders_stage_load" not in second.err
+
+
+def test_the_summary_shows_what_came_out_and_where_it_is(
+    cartlake: Call, tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = cartlake("demo", "--svg", "docs/demo.svg")
+    assert answer.code == 0
+    found = cartlake("demo", "--json").json
+    for section in ("Batches", "Feeds", "Business", "History", "Next"):
+        assert f"\n{section}" in answer.out
+    assert f"{float(found['analytics_summary']['total_revenue']):,.2f}" in answer.out
+    assert found["batches"][0]["batch_id"] in answer.out
+    assert f"{found['feeds'][0]['rows_in']:,}" in answer.out
+    assert "cd cartlake-demo" in answer.out
+    assert all(len(line.rstrip()) <= 100 for line in answer.out.splitlines())
+    text = "".join(ElementTree.parse(tmp_path / "docs" / "demo.svg").getroot().itertext())  # noqa: S314 - our own
+    assert "analytics_summary" in text
+    assert str(tmp_path) not in text
+
+
+def test_a_demo_that_was_cut_short_begins_again(cartlake: Call, tmp_path: Path, small: None) -> None:
+    demo.create_project(tmp_path / "demo")
+    (tmp_path / "demo" / ".cartlake").mkdir()
+    (tmp_path / "demo" / ".cartlake" / "demo").write_text("")
+    assert cartlake("demo", tmp_path / "demo", "--json").json["is_repeated"] is False
+
+
+@pytest.mark.parametrize("there", ["cartlake.toml", "thesis.docx"])
+def test_a_folder_that_is_in_use_is_left_alone(cartlake: Call, tmp_path: Path, there: str) -> None:
+    (tmp_path / there).write_text("")
+    answer = cartlake("demo", tmp_path, "--json")
+    assert (answer.code, answer.json["error"]["code"]) == (2, "not_a_demo")
+    assert [path.name for path in tmp_path.iterdir()] == [there]
+
+
+@pytest.mark.slow
+def test_the_demo_shows_rules_that_fire_quarantine_and_a_customer_who_changed(cartlake: Call, tmp_path: Path) -> None:
+    found = cartlake("demo", tmp_path / "demo", "--json").json
+    assert {batch["status"] for batch in found["batches"]} == {"published"}
+    assert {batch["verdict"] for batch in found["batches"]} == {"PASS", "WARN", "FAIL"}
+    assert {rule["severity"] for rule in found["rules_failed"]} == {"high", "medium", "low"}
+    assert sum(feed["rows_quarantined"] for feed in found["feeds"]) > 0
+    assert sum(feed["rows_duplicate"] for feed in found["feeds"]) > 0
+    assert [version["changed"] for version in found["customer"]] == [[], ["email"], ["customer_tier"]]
+    for feed in found["feeds"]:
+        assert feed["rows_in"] == feed["rows_staged"] + feed["rows_quarantined"] + feed["rows_duplicate"]
