@@ -110,6 +110,7 @@ class Lake(AbstractContextManager["Lake"]):
             if name not in dag.task_names(context.contracts):
                 names = ", ".join(dag.task_names(context.contracts))
                 raise UsageError("task_unknown", f"there is no task {name!r}", hint=f"Tasks are {names}.")
+            runs.settle_published(context)
             run, notices = self._run_of(context, name, batch_id, run_id)
             if run is not None:
                 pipeline.require_inputs(context, run, name)

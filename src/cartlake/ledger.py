@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import BatchFile, Preparation, Publication, Run, StagedFile, TaskRun
 from cartlake.core.manifest import ExpectedFile
+from cartlake.core.names import normalise
 from cartlake.core.table import Table
 from cartlake.core.tables import (
     BATCH_FILES,
@@ -106,8 +107,14 @@ class Ledger:
 
     def batch_files(self, batches: Sequence[str] | None = None) -> list[BatchFile]:
         """What the batches announce: per batch and name the newest claimed content."""
-        made = (_made(BatchFile, row) for row in self._newest(BATCH_FILES, ("batch_id", "feed", "file_name")))
+        made = (_made(BatchFile, row) for row in self._announced_rows())
         return [file for file in made if batches is None or file.batch_id in batches]
+
+    def _announced_rows(self) -> list[Row]:
+        """The newest row of each file that its batch's manifest, as it stands, still names."""
+        named = {(batch.batch_id, file.key) for batch in self.batches().values() for file in batch.files}
+        newest_rows = self._newest(BATCH_FILES, ("batch_id", "feed", "file_name"))
+        return [row for row in newest_rows if (row["batch_id"], normalise(str(row["file_name"]))) in named]
 
     # runs and tasks
 
@@ -156,6 +163,10 @@ class Ledger:
     def define_views(self) -> None:
         """The relations `batches`, `batch_files`, `files`, `runs`, `tasks`, … as people query them."""
         for name, (table, identity) in LEDGER_VIEWS.items():
+            if table is BATCH_FILES:
+                rows = [[row[column] for column in table.column_names] for row in self._announced_rows()]
+                self._engine.values(name, table.columns, rows)
+                continue
             self._engine.read(f"_{table.name}", table)
             self._engine.define(name, newest(table, identity, f"_{table.name}"))
         self._engine.read("_ledger_batches", BATCHES)
@@ -193,9 +204,9 @@ class Ledger:
             yield
         finally:
             held, self._held = self._held, None
+            afterwards, self._afterwards = self._afterwards, []
             for table, rows in held.values():
                 self._commit(table, rows)
-            afterwards, self._afterwards = self._afterwards, []
             for action in afterwards:
                 action()
 

@@ -14,6 +14,7 @@ from cartlake.core import dag
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.entries import Publication, Run, TaskRun
+from cartlake.core.names import normalise
 from cartlake.core.table import Table
 from cartlake.engines.base import Engine
 from cartlake.errors import CartlakeError, TableMissing, UsageError
@@ -122,6 +123,7 @@ def _failed(context: Context, batch: Batch) -> Batch:
 def _validate_all(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:
     done: list[TaskRun] = []
     let_through: list[str] = []
+    context.ledger.record_batches(_incomplete(context, run))
     for batch in _unfinished(context, run):
         attempt = _Attempt(context, run, batch, dag.VALIDATION)
         judged: list[Batch] = []
@@ -137,6 +139,20 @@ def _validate_all(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:
             let_through.append(batch.batch_id)
         done.append(attempt.record(result, on_task))
     return done
+
+
+def _incomplete(context: Context, run: Run) -> list[Batch]:
+    """Batches whose files were there when the run began and gone when their feed was loaded: they wait again."""
+    waiting = []
+    for batch in _unfinished(context, run):
+        loaded = {normalise(file.file_name) for file in context.ledger.batch_files([batch.batch_id])}
+        without = {normalise(name) for name in batch.waiting_for}
+        gone = tuple(file.name for file in batch.files if file.key not in loaded | without)
+        if gone and batch.status is BatchStatus.RUNNING:
+            reason = f"no longer in landing: {', '.join(gone)}"
+            row = replace(batch, status=BatchStatus.WAITING, waiting_for=gone, reason=reason, run_id=None)
+            waiting.append(row)
+    return waiting
 
 
 def _enrich_first(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:

@@ -74,7 +74,22 @@ def load_models(project: Path, contracts: Sequence[Contract]) -> tuple[Model, ..
     for model in models:
         if model.name in taken:
             raise ModelError("model_clash", f"a contract already makes the table {model.name}", file=model.path)
+    _refuse_stored_over_computed(models)
     return ordered(models)
+
+
+def _refuse_stored_over_computed(models: Sequence[Model]) -> None:
+    kinds = {model.name: model.kind for model in models}
+    for model in models:
+        computed = [name for name in model.inputs if kinds.get(name, "table") != "table"]
+        if model.kind == "table" and (computed or not model.key):
+            what = f"reads {computed[0]}, which is computed when it is read" if computed else "has no key"
+            raise ModelError(
+                "model_not_storable",
+                f"the table {model.name} {what}",
+                file=model.path,
+                hint="Tables are made of tables and have a key; make it a view (kind: view).",
+            )
 
 
 def _model(name: str, sources: dict[str, tuple[str, str]]) -> Model:

@@ -44,6 +44,15 @@ def settle(batch: Batch, publications: Sequence[Publication]) -> Batch | None:
     return None
 
 
+def settle_published(context: Context) -> None:
+    """Batches whose publication is in the ledger, but not what became of them, are settled."""
+    published = context.ledger.publications()
+    settled = [settle(batch, published) for batch in context.ledger.batches().values()]
+    context.ledger.record_batches(
+        batch for batch in settled if batch is not None and batch.status is not BatchStatus.READY
+    )
+
+
 def survey(context: Context) -> tuple[str, ...]:
     """Landing is looked at, new states of batches are in the ledger, finished manifests are in the archive; notices."""
     settings, ledger = context.settings, context.ledger
@@ -125,10 +134,11 @@ def new_run_id(context: Context) -> str:
 def end_run(context: Context, run: Run) -> None:
     """The run is over; batches it left unfinished are ready again."""
     ledger = context.ledger
+    published = ledger.publications()
     left = [
-        replace(batch, status=BatchStatus.READY, run_id=None)
+        settled
         for batch in ledger.batches().values()
-        if batch.run_id == run.run_id and batch.status is BatchStatus.RUNNING
+        if batch.run_id == run.run_id and (settled := settle(batch, published)) is not None
     ]
     ledger.record_batches(left)
     ledger.record_run(replace(run, status="finished", ended_at=ledger.now()))

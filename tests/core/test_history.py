@@ -154,7 +154,7 @@ class Lake:
         self.make("events", history.events(self.contract, late > 0))
         self.make("computed", history.versions(self.contract))
         self.make("stored", history.stored_versions(self.contract, late > 0))
-        self.make("changes", history.version_changes(self.contract))
+        self.make("changes", history.version_changes(self.contract, frozenset()))
         table = history_table(self.contract)
         self.make("merged", history.after(table.column_names, table.key, "history_before", "changes"))
         self.run("CREATE OR REPLACE TABLE history_before AS SELECT * FROM merged")

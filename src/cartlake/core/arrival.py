@@ -40,9 +40,12 @@ def owners(files: Iterable[LandedFile], known: Known) -> dict[LandedFile, str]:
 
 def files_to_claim(batch: Batch, files: Iterable[LandedFile], known: Known) -> dict[str, LandedFile]:
     """The landed file of each name that the batch may claim now, by the name in its manifest."""
-    scene = _Scene(tuple(files), known)
+    files = tuple(files)
+    scene, whose = _Scene(files, known), owners(files, known)
     lying = {file.name: scene.lying(batch, file.key) for file in batch.files}
-    return {name: found[0] for name, found in lying.items() if len(found) == 1}
+    return {
+        name: found[0] for name, found in lying.items() if len(found) == 1 and whose.get(found[0]) == batch.batch_id
+    }
 
 
 def files_to_hash(seen: Landing, known: Known) -> tuple[LandedFile, ...]:

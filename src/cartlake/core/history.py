@@ -6,6 +6,8 @@ a chain of named relations; `tasks.enrich` binds their inputs and runs them in o
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from cartlake.core.contract import Contract
 from cartlake.core.sqltext import name, names, same, struct
 from cartlake.core.tables import history_table
@@ -154,11 +156,13 @@ def stored_versions(contract: Contract, has_late_keys: bool) -> str:
     )
 
 
-def version_changes(contract: Contract) -> str:
+def version_changes(contract: Contract, looked_at: AbstractSet[str]) -> str:
     """From `stored` to `versions`: the table's columns, `_change`, and `_is_effective`, which is false where neither
-    the start of a version nor a tracked value moved (nothing that looks at it as of a time can tell)."""
+    the start of a version nor a tracked value, nor one of the columns `looked_at`, moved."""
     table = history_table(contract)
-    return changes_between(table.column_names, table.key, contract.tracked)
+    outside = {*contract.key, *contract.sequence, *contract.tracked}
+    shown = tuple(field.name for field in contract.fields if field.name in looked_at - outside)
+    return changes_between(table.column_names, table.key, (*contract.tracked, *shown))
 
 
 def changes_between(columns: tuple[str, ...], key: tuple[str, ...], effective: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from cartlake.tasks.context import Context
 
 ORDER_LINES = "enriched_orders"
 _LINE = ("order_id", "order_line")
+_BY_KEY = frozenset({"customer_totals", "product_totals", "daily_sales"})
 # Which column of an order line looks up which table.
 _LOOK_UPS = {"customers": "customer_id", "products": "product_id", "inventory": "product_id", "shipping": "order_id"}
 
@@ -34,9 +35,9 @@ def stored_model_changes(context: Context, base: Publication) -> list[Table]:
 
 def _bind(context: Context, model: Model, table: Table, *, is_first: bool) -> None:
     """The model's inputs under their own names, and `stored`, restricted to the keys that can have changed: to
-    everything for a first computation, and for a model whose inputs do not carry its key."""
+    everything for a first computation, and for a model of which nothing better is known."""
     inputs = model.inputs
-    if is_first or not (model.name == ORDER_LINES or _carries_key(context, model, inputs)):
+    if is_first or not (model.name == ORDER_LINES or _is_by_key(model)):
         for name in inputs:
             context.engine.define(name, f"SELECT * FROM after_{name}")
         context.engine.define("stored", f"SELECT * FROM before_{table.name}")
@@ -48,13 +49,10 @@ def _bind(context: Context, model: Model, table: Table, *, is_first: bool) -> No
     context.engine.define("stored", semi_join(f"before_{table.name}", "scope", model.key))
 
 
-def _carries_key(context: Context, model: Model, inputs: tuple[str, ...]) -> bool:
-    if len(inputs) != 1:
-        return False
-    columns = {
-        column for table in context.production_tables if table.name == inputs[0] for column in table.column_names
-    }
-    return set(model.key) <= columns
+def _is_by_key(model: Model) -> bool:
+    """Whether each row of the model comes from the rows of its one input that have its key. Nothing but reading the SQL
+    tells; so it is said of the package's own models, and any other is computed from everything."""
+    return model.name in _BY_KEY and model.path == f"{model.name}.sql"
 
 
 def _bind_by_key(context: Context, model: Model, source: str) -> None:

@@ -6,6 +6,7 @@ the publication they were computed from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -84,7 +85,12 @@ def _history_changes(context: Context, contract: Contract, acceptance: Acceptanc
     engine.define("events", history.events(contract, has_late))
     engine.define("computed", history.versions(contract))
     engine.define("stored", history.stored_versions(contract, has_late))
-    return engine.materialise(f"changes_{table.name}", history.version_changes(contract)) > 0
+    return engine.materialise(f"changes_{table.name}", history.version_changes(contract, _looked_at(context))) > 0
+
+
+def _looked_at(context: Context) -> frozenset[str]:
+    """Every word of the stored models: the columns they read are among them."""
+    return frozenset(word for model in context.stored_models for word in re.findall(r"\w+", model.sql))
 
 
 def _change_columns(table: Table) -> tuple[Column, ...]:

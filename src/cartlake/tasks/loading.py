@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import BinaryIO
 
-from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.batch import Batch
 from cartlake.core.contract import Contract
 from cartlake.core.entries import Counts, StagedFile
 from cartlake.core.header import check_encoding, find_layout, header_text
@@ -30,7 +30,7 @@ _HEAD = 1 << 20
 
 @dataclass(frozen=True)
 class Delivery:
-    """A claimed content under the name, batch and revision it came with."""
+    """A claimed content under the name, batch and revision it came with. What is published is not rejected again."""
 
     contract: Contract
     batch: Batch
@@ -38,6 +38,7 @@ class Delivery:
     path: Path
     profile: Profile
     revision: int
+    is_published: bool
 
     @property
     def day(self) -> date:
@@ -63,7 +64,7 @@ def load(context: Context, delivery: Delivery) -> StagedFile:
         with context.engine.scope():
             return _stage_records(context, delivery, source)
     except FileRejected as rejected:
-        if delivery.batch.status is BatchStatus.PUBLISHED:
+        if delivery.is_published:
             raise
         with context.engine.scope():
             return _reject(context, delivery, rejected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from cartlake.core.batch import BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.entries import Preparation, Publication
 from cartlake.core.sqltext import names, semi_join
@@ -33,7 +34,7 @@ def publish_changes(
     base = context.ledger.latest_publication()
     versions = dict(base.tables) | {table.name: _merge(context, table, base) for table in tables}
     _check(context, tables, versions)
-    versions |= {stage.name: context.engine.version(stage.name) for stage in context.stage_tables}
+    versions |= _log_versions(context, base, batch_id)
     publication = Publication(
         publication_id=base.publication_id + 1,
         batch_id=batch_id,
@@ -45,6 +46,15 @@ def publish_changes(
     )
     context.ledger.publish(publication)
     return publication
+
+
+def _log_versions(context: Context, base: Publication, batch_id: str | None) -> dict[str, int]:
+    """The staging logs as they are; as they were while a published batch that was staged again waits for its repair,
+    which needs to know what its files held before."""
+    restaged = [batch for batch in context.ledger.batches().values() if batch.restage and batch.batch_id != batch_id]
+    is_repair_due = any(batch.status is BatchStatus.PUBLISHED for batch in restaged)
+    heads = {stage.name: context.engine.version(stage.name) for stage in context.stage_tables}
+    return heads | {name: base.tables[name] for name in heads if is_repair_due and name in base.tables}
 
 
 def _merge(context: Context, table: Table, base: Publication) -> int:

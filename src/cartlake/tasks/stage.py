@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from cartlake import landing
 from cartlake.core.arrival import files_to_claim
-from cartlake.core.batch import Batch
+from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, StagedFile
-from cartlake.core.manifest import ExpectedFile
+from cartlake.core.manifest import ExpectedFile, differs
 from cartlake.core.names import LandedFile, archive_path
 from cartlake.core.profile import Profile
 from cartlake.errors import FileRejected
@@ -82,17 +82,40 @@ def _deliver(intake: _Intake, expected: ExpectedFile, path: Path, profile: Profi
     files = ledger.files(intake.contract.feed)
     same = next((f for f in files if f.file_sha256 == profile.sha256 and f.batch_date == batch.batch_date), None)
     if same is not None and same.status == "staged" and not intake.again:
-        announced = _announced(same, batch.batch_id, expected.name)
+        announced = _announced(same, batch.batch_id, expected)
         ledger.record_files([], [announced])
         return announced
+    others = _published_with(intake, profile)
     revision = same.revision if same else _revision(batch, expected, files)
-    staged = load(intake.context, Delivery(intake.contract, batch, expected, path, profile, revision))
+    is_published = bool(others) or batch.status is BatchStatus.PUBLISHED
+    staged = load(
+        intake.context, Delivery(intake.contract, batch, expected, path, profile, revision, is_published=is_published)
+    )
     if same is not None:
         staged = replace(staged, staged_by=same.staged_by, file_name=same.file_name)
-    announced = _announced(staged, batch.batch_id, expected.name)
-    owner = [] if staged.staged_by == batch.batch_id else [_announced(staged, staged.staged_by, staged.file_name)]
+    announced = _announced(staged, batch.batch_id, expected)
+    owner = [] if staged.staged_by == batch.batch_id else [_announced(staged, staged.staged_by, _as_staged(staged))]
     ledger.record_files([staged], [*owner, announced])
+    ledger.record_batches(replace(other, restage=True) for other in others)
     return announced
+
+
+def _published_with(intake: _Intake, profile: Profile) -> list[Batch]:
+    """Other published batches that announce this content for this date: what is staged again changes them too."""
+    ledger = intake.context.ledger
+    batches = ledger.batches()
+    announcing = {
+        file.batch_id
+        for file in ledger.batch_files()
+        if (file.feed, file.file_sha256, file.batch_date)
+        == (intake.contract.feed, profile.sha256, intake.batch.batch_date)
+    }
+    others = [batches[batch_id] for batch_id in sorted(announcing - {intake.batch.batch_id})]
+    return [other for other in others if other.status is BatchStatus.PUBLISHED]
+
+
+def _as_staged(file: StagedFile) -> ExpectedFile:
+    return ExpectedFile(file.file_name)
 
 
 def _revision(batch: Batch, expected: ExpectedFile, files: Sequence[StagedFile]) -> int:
@@ -102,18 +125,23 @@ def _revision(batch: Batch, expected: ExpectedFile, files: Sequence[StagedFile])
     return len({file.file_sha256 for file in files if file.file_name == expected.name})
 
 
-def _announced(file: StagedFile, batch_id: str, name: str) -> BatchFile:
-    """The file in a batch; all its records are repetitions in a batch that did not stage it."""
-    is_repeated = file.staged_by != batch_id and file.status == "staged"
+def _announced(file: StagedFile, batch_id: str, expected: ExpectedFile) -> BatchFile:
+    """The file in a batch; all its records are repetitions where it was staged by another batch or under another name.
+    A repeated file that is not what this batch's manifest says of it is rejected in this batch."""
+    is_repeated = (file.staged_by, file.file_name) != (batch_id, expected.name) and file.status == "staged"
     counts = Counts(file.rows_in, rows_duplicate=file.rows_in) if is_repeated else file.counts
+    status, reason = file.status, file.reason
+    wrong = differs(expected, rows=file.rows_in, size=file.bytes, sha256=file.file_sha256) if is_repeated else None
+    if wrong:
+        status, reason, counts = "rejected", f"the file is not what its manifest says: {wrong}", Counts(1, 0, 1, 0)
     return BatchFile(
         batch_id=batch_id,
         feed=file.feed,
-        file_name=name,
+        file_name=expected.name,
         file_sha256=file.file_sha256,
         batch_date=file.batch_date,
-        status=file.status,
-        reason=file.reason,
+        status=status,
+        reason=reason,
         **vars(counts),
     )
 

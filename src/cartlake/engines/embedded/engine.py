@@ -158,7 +158,7 @@ class EmbeddedEngine:
     def select(self, sql: str, relations: Collection[str]) -> tuple[list[str], list[Row]]:
         query, tables = check_select(sql, relations)
         with mapped("query"):
-            return duck.fetch(self._connection, self._whole(f"SELECT * FROM ({query})", tables))
+            return duck.fetch(self._connection, self._whole(f"SELECT * FROM (\n{query}\n)", tables))
 
     def _view(self, name: str, view: View) -> None:
         self._drop(name)

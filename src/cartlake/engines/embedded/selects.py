@@ -4,6 +4,7 @@ overwrite lake files, so the statement is parsed first."""
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
 
 import sqlglot
@@ -13,6 +14,7 @@ from sqlglot.errors import SqlglotError
 from cartlake.errors import UsageError
 
 _WRITES = (exp.Into, exp.Command, exp.Copy, exp.DML, exp.DDL)
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _FORBIDDEN = frozenset({"getenv", "current_setting", "query", "query_table", "getvariable", "nextval", "currval"})
 
 
@@ -31,6 +33,9 @@ def check_select(sql: str, relations: Collection[str]) -> tuple[str, tuple[str, 
     for node in query.walk():
         _check_node(node)
     local = {cte.alias_or_name.lower() for cte in query.find_all(exp.CTE)}
+    for name in local:
+        if not _PLAIN.fullmatch(name):
+            raise UsageError("query_name", f"{name!r} is not a plain name for a part of a query")
     for table in query.find_all(exp.Table):
         _check_table(table, relations, local)
     read = {table.name.lower() for table in query.find_all(exp.Table)}

@@ -94,7 +94,7 @@ class DeltaStore:
 
     def create(self, table: Table) -> None:
         folder = self._root / table.name
-        if (folder / "_delta_log").is_dir():
+        if any((folder / "_delta_log").glob("*.json")):
             return
         with committing(table.name):
             DeltaTable.create(
