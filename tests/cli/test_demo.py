@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cartlake import demo
+from cartlake.scaffold import create_project
 from tests.cli.conftest import Call
 
 SMALL = replace(demo.PLAN, days=1, orders_per_day=10, customers=10, products=6)
@@ -47,7 +48,7 @@ def test_the_summary_shows_what_came_out_and_where_it_is(
 
 
 def test_a_demo_that_was_cut_short_begins_again(cartlake: Call, tmp_path: Path, small: None) -> None:
-    demo.create_project(tmp_path / "demo")
+    create_project(tmp_path / "demo")
     (tmp_path / "demo" / ".cartlake").mkdir()
     (tmp_path / "demo" / ".cartlake" / "demo").write_text("")
     assert cartlake("demo", tmp_path / "demo", "--json").json["is_repeated"] is False

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cartlake import landing
 from cartlake.core.arrival import files_to_hash
-from cartlake.core.batch import Known, Landing
+from cartlake.core.batch import BatchStatus, Known, Landing
 from cartlake.tasks.context import Context
 
 
@@ -15,9 +15,17 @@ def look(context: Context) -> tuple[Landing, Known]:
     settings = context.settings
     folders = tuple(contract.folder for contract in context.contracts)
     seen = landing.look(settings.landing_folder, folders, settings.landing.manifests)
-    claimed: dict[str, dict[str, str]] = {}
-    for file in context.ledger.batch_files():
-        claimed.setdefault(file.batch_id, {})[file.file_name] = file.file_sha256
-    known = Known(context.ledger.batches(), claimed, context.ledger.manifests_seen())
+    known = Known(context.ledger.batches(), _claimed(context), context.ledger.manifests_seen())
     hashes = landing.hashes(settings.landing_folder, files_to_hash(seen, known))
     return seen, replace(known, hashes=hashes)
+
+
+def _claimed(context: Context) -> dict[str, dict[str, str]]:
+    """Per batch the contents it has claimed. A rejected one counts until the batch runs again: it is no correction of
+    itself, but once the batch runs it takes what has landed in its place."""
+    batches = context.ledger.batches()
+    claimed: dict[str, dict[str, str]] = {}
+    for file in context.ledger.batch_files():
+        if file.status == "staged" or batches[file.batch_id].status is not BatchStatus.RUNNING:
+            claimed.setdefault(file.batch_id, {})[file.file_name] = file.file_sha256
+    return claimed

@@ -1,0 +1,248 @@
+"""Files that vanish, reappear or are shared; decisions and deaths at odd moments; models that are not by key."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cartlake.engines.embedded import EmbeddedEngine
+from cartlake.errors import EngineError, ModelError, UsageError
+from cartlake.ledger import Ledger
+from tests.pipeline.shop import Shop, a_day, customer, order, product, stock
+
+TASKS = (
+    "orders_stage_load",
+    "customer_stage_load",
+    "products_stage_load",
+    "inventory_stage_load",
+    "shipping_stage_load",
+    "data_validation",
+    "data_enrichment",
+    "final_merge_operation",
+)
+
+
+def let_currencies_pass(shop: Shop) -> Path:
+    """The project's own orders contract, in which an unknown currency only warns."""
+    text = resources("cartlake").joinpath("contracts/orders.yaml").read_text("utf-8")
+    start = text.index("name: currency_unknown")
+    contract = shop.project / "contracts" / "orders.yaml"
+    contract.parent.mkdir(exist_ok=True)
+    contract.write_text(text[:start] + text[start:].replace("criticality: error", "criticality: warn", 1))
+    shop.lake.close()
+    return contract
+
+
+def test_a_batch_whose_file_vanishes_before_it_is_loaded_waits_for_it(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    shop.lake.task(TASKS[0], run_id="r1")
+    (shop.landing / "customer_data" / "source" / "customers_b1.csv").unlink()
+    for task in TASKS[1:]:
+        shop.lake.task(task, run_id="r1")
+    [report] = shop.lake.batches()
+    assert (report.batch.status, report.batch.waiting_for) == ("waiting", ("customers_b1.csv",))
+    shop.drop("customers", "customers_b1.csv", [customer()])
+    assert [r.batch.status for r in shop.run().batches] == ["published"]
+    assert shop.one("SELECT count(*) FROM customers") == 1
+
+
+def test_landing_files_stay_until_their_load_is_in_the_ledger(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.deliver("b1", **a_day())
+    shop.lake.batches()
+    real = EmbeddedEngine.append
+
+    def failing(self: EmbeddedEngine, table: Any, relation: str) -> int:
+        if table.name == "ledger_batch_files":
+            raise EngineError("engine_failed", "the disk is full")
+        return real(self, table, relation)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EmbeddedEngine, "append", failing)
+        with pytest.raises(EngineError):
+            shop.run()
+    assert len(list(shop.landing.rglob("*.csv"))) == 5
+    [report] = shop.run().batches
+    assert (report.batch.status, report.counts.rows_in) == ("published", 5)
+
+
+def test_a_retry_reads_what_was_claimed_and_leaves_what_lies_in_landing(shop: Shop) -> None:
+    shop.drop("products", "products.csv", [product("P-1")])
+    shop.announce("b1", files=["products.csv"])
+    shop.run()
+    shop.drop("products", "products.csv", [product("P-9")])
+    shop.lake.retry("b1")
+    shop.run()
+    assert shop.rows("SELECT product_id FROM products") == [("P-1",)]
+    shop.announce("b2", "2025-03-02", files=["products.csv"])
+    shop.run()
+    assert shop.rows("SELECT product_id FROM products ORDER BY 1") == [("P-1",), ("P-9",)]
+
+
+def test_a_replaced_manifest_takes_its_files_with_it(shop: Shop) -> None:
+    shop.drop("customers", "c1.csv", [customer("C-1")])
+    shop.announce("b1", files=["c1.csv"])
+    shop.run()
+    shop.lake.reject("b1", "wrong list")
+    shop.drop("customers", "c3.csv", [customer("C-3")])
+    shop.announce("b1", files=["c3.csv"], trigger_timestamp="2025-03-01T10:00:00")
+    [report] = shop.run().batches
+    assert (report.batch.status, report.counts.rows_in) == ("published", 1)
+    assert shop.rows("SELECT customer_id FROM customers") == [("C-3",)]
+    assert shop.one("SELECT sum(rows_in) FROM batches") == 1
+
+
+def test_a_repair_is_not_lost_when_something_else_is_published_first(shop: Shop) -> None:
+    contract = let_currencies_pass(shop)
+    shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2", currency="XYZ")]))
+    shop.deliver("b2", "2025-03-02", customers=[customer("C-2")])
+    shop.run()
+    assert shop.one("SELECT count(*) FROM orders") == 2
+    contract.unlink()
+    shop.lake.close()
+    shop.lake.retry("b1")
+    shop.lake.task(TASKS[0], batch_id="b1")
+    shop.lake.reject("b2", "not ours")
+    shop.run()
+    assert shop.rows("SELECT order_id FROM orders") == [("O-1",)]
+
+
+def test_a_file_that_two_batches_share_is_repaired_in_both(shop: Shop) -> None:
+    rows = [order("O-1"), order("O-2", currency="XYZ")]
+    shop.deliver("b1", **a_day(orders=rows))
+    shop.run()
+    shop.drop("orders", "again.csv", rows)
+    shop.drop("orders", "bad.csv", [order(f"B-{n}", order_amount="?") for n in range(60)])
+    shop.announce("b2", files=["again.csv", "bad.csv"])
+    shop.run()
+    assert shop.statuses()["b2"] == "held"
+    let_currencies_pass(shop)
+    shop.lake.retry("b2")
+    shop.run()
+    shop.run()
+    assert shop.rows("SELECT order_id FROM orders ORDER BY 1") == [("O-1",), ("O-2",)]
+
+
+def test_a_batch_interrupted_right_after_its_publication_is_published(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.deliver("b1", **a_day())
+    shop.lake.batches()
+    real = Ledger.publish
+
+    def interrupted(self: Ledger, publication: Any) -> None:
+        real(self, publication)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "publish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            shop.run()
+    assert shop.statuses() == {"b1": "published"}
+    assert shop.run().batches == ()
+
+
+def test_the_same_content_twice_in_one_batch_is_staged_once_and_counted_so(shop: Shop) -> None:
+    shop.drop("customers", "c1.csv", [customer()])
+    shop.drop("customers", "c2.csv", [customer()])
+    shop.announce("b1", files=["c1.csv", "c2.csv"])
+    [report] = shop.run().batches
+    assert vars(report.counts) == {"rows_in": 2, "rows_staged": 1, "rows_quarantined": 0, "rows_duplicate": 1}
+    assert shop.one("SELECT count(*) FROM customer_stage") == 1
+
+
+def test_what_a_manifest_says_of_a_repeated_file_is_checked_too(shop: Shop) -> None:
+    shop.drop("customers", "c.csv", [customer()])
+    shop.announce("b1", files=["c.csv"])
+    shop.run()
+    shop.drop("customers", "c.csv", [customer()])
+    shop.announce("b2", details=[{"name": "c.csv", "rows": 99}])
+    [report] = shop.run().batches
+    assert report.batch.status == "failed"
+    assert "the manifest says 99" in str(report.batch.reason)
+
+
+def test_all_rejected_files_of_a_batch_are_named_at_once_and_all_must_come_again(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(orders="nonsense\n1\n", customers="nonsense\n1\n"))
+    [report] = shop.run().batches
+    assert set(report.batch.waiting_for) == {"orders_b1.csv", "customers_b1.csv"}
+    shop.drop("orders", "orders_b1.csv", [order()])
+    assert shop.run().batches == ()
+    shop.drop("customers", "customers_b1.csv", [customer()])
+    assert [r.batch.status for r in shop.run().batches] == ["published"]
+
+
+MODEL = """kind: {kind}
+description: x
+grain: customer
+key: [customer_id]
+columns:
+  customer_id: string
+  place: bigint
+cases: []
+"""
+
+
+def add_model(shop: Shop, sql: str, kind: str = "table") -> None:
+    folder = shop.project / "models"
+    folder.mkdir(exist_ok=True)
+    (folder / "ranks.sql").write_text(sql)
+    (folder / "ranks.yml").write_text(MODEL.format(kind=kind))
+
+
+def test_a_stored_model_of_ones_own_is_computed_from_everything(shop: Shop) -> None:
+    place = "row_number() OVER (ORDER BY total_spent DESC, customer_id)"
+    add_model(shop, f"SELECT customer_id, {place} AS place FROM customer_totals")
+    shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2", customer_id="C-2", order_amount="50.00")]))
+    shop.run()
+    assert shop.rows("SELECT customer_id, place FROM ranks ORDER BY place") == [("C-2", 1), ("C-1", 2)]
+    shop.deliver("b2", "2025-03-02", orders=[order("O-3", order_amount="500.00")])
+    shop.run()
+    assert shop.rows("SELECT customer_id, place FROM ranks ORDER BY place") == [("C-1", 1), ("C-2", 2)]
+
+
+def test_a_stored_model_over_a_view_is_refused_with_its_file(shop: Shop) -> None:
+    add_model(shop, "SELECT customer_id, total_orders AS place FROM customer_analytics")
+    with pytest.raises(ModelError, match="customer_analytics") as caught:
+        shop.lake.batches()
+    assert caught.value.file == "models/ranks.sql"
+
+
+def test_a_table_that_died_while_it_was_made_is_made_again(shop: Shop) -> None:
+    (shop.project / "lake" / "orders" / "_delta_log").mkdir(parents=True)
+    shop.deliver("b1", **a_day())
+    assert [r.batch.status for r in shop.run().batches] == ["published"]
+
+
+def test_stock_of_several_warehouses_as_of_the_order(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(inventory=[stock("P-1", "W-1"), stock("P-1", "W-2")]))
+    later = stock("P-1", "W-2", stock_quantity="1", available_quantity="-1", created_timestamp="2025-03-02 08:00:00")
+    shop.deliver("b2", "2025-03-02", inventory=[later | {"reserved_quantity": "0", "available_quantity": "1"}])
+    shop.run()
+    assert shop.one("SELECT inventory_stock_quantity FROM enriched_orders") == 20
+    assert shop.one("SELECT price_difference FROM enriched_orders") == Decimal("0.00")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY orders TO 'x.csv'",
+        "SELECT 1; SELECT 2",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        'SELECT * FROM (WITH "/etc/passwd" AS (SELECT 1) SELECT 1) a, "/etc/passwd" b',
+        "SELECT getenv('HOME')",
+        "ATTACH 'x.db'",
+        "PRAGMA database_list",
+    ],
+)
+def test_a_query_is_one_select_over_published_names(shop: Shop, sql: str) -> None:
+    with pytest.raises(UsageError):
+        shop.lake.query(sql)
+
+
+def test_a_query_may_end_in_a_comment(shop: Shop) -> None:
+    assert shop.one("SELECT count(*) FROM orders -- all of them") == 0
