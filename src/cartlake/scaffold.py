@@ -38,9 +38,6 @@ SETTINGS_TEXT = """\
 # memory_limit = "1500MB"
 # threads = 0
 
-# A run that has said nothing for so many seconds is dead, and its batches are ready again.
-# run_timeout = 3600
-
 [gate]
 # What holds a batch back: a failed rule that says so ("rule"), or any failed rule of high severity ("high").
 # hold_on = "rule"

@@ -43,7 +43,6 @@ class EngineSettings(Section):
     lake: Path = Path("lake")
     memory_limit: str = "1500MB"
     threads: Annotated[int, Field(ge=0)] = 0
-    run_timeout: Annotated[float, Field(gt=0)] = 3600
 
 
 class Gate(Section):

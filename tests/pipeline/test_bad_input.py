@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 import pytest
@@ -159,3 +160,17 @@ def test_unknown_columns_are_kept_aside_and_told(shop: Shop) -> None:
     shop.run()
     assert shop.one("SELECT _rescued['coupon'] FROM orders_stage") == "SPRING"
     assert shop.rows("SELECT rescued_columns FROM files WHERE feed = 'orders'") == [("coupon",)]
+
+
+def test_a_feed_of_snapshots_is_refused_until_absence_can_be_read(shop: Shop) -> None:
+    contracts = shop.project / "contracts"
+    contracts.mkdir()
+    text = files("cartlake").joinpath("contracts/orders.yaml").read_text("utf-8")
+    text = re.sub(r"  - \{property: sequenceBy.*\}\n", "", text)
+    head = "customProperties:\n"
+    (contracts / "orders.yaml").write_text(
+        text.replace(head, f"{head}  - {{property: delivery, value: snapshot}}\n", 1)
+    )
+    with pytest.raises(ContractError, match="snapshots") as caught:
+        shop.run()
+    assert caught.value.file == "contracts/orders.yaml"

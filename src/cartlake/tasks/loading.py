@@ -225,7 +225,9 @@ def _reject(context: Context, delivery: Delivery, rejected: FileRejected) -> Sta
     context.engine.replace(QUARANTINE, _quarantine_slice(delivery), "rejected")
     context.engine.replace(stage_table(delivery.contract), delivery.slice, "nothing")
     staged = _staged_file(delivery, Counts(1, 0, 1, 0), None, None)
-    return replace(staged, status="rejected", reason=f"{rejected.message} {rejected.hint or ''}".strip())
+    return replace(
+        staged, status="rejected", reason=". ".join(said for said in (rejected.message, rejected.hint) if said)
+    )
 
 
 def _staged_file(delivery: Delivery, counts: Counts, source: RecordSource | None, rescued: str | None) -> StagedFile:
