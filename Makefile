@@ -31,10 +31,10 @@ demo: $(HAS_RUN) ## set up, generate a small shop, run it, show what came out
 	@$(BIN)/cartlake demo $(ARGS)
 
 test: check ## set up, then what has to pass before a commit: lint, types, layers, tests
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
 
 test-all: check ## the same with the slow tests and fresh random examples
-	$(BIN)/python -m pytest --hypothesis-profile=search $(ARGS)
+	$(BIN)/python -m pytest -n auto --hypothesis-profile=search $(ARGS)
 
 check: $(HAS_DEV) ## lint, format, types and layers only
 	$(BIN)/python -m ruff check

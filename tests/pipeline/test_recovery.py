@@ -74,12 +74,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mapping[str, 
 
 
 def steps(every: int) -> list[int]:
-    """Places at which to die: the writes of creating nothing are not counted, a run of two batches has about 90."""
-    return list(range(1, 90, every))
+    """Places at which to die: the writes of creating nothing are not counted, a run of two batches has about 60."""
+    return list(range(1, 70, every))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the commit", "after the commit"])
-@pytest.mark.parametrize("step", [*steps(13), *(pytest.param(s, marks=pytest.mark.slow) for s in steps(1))])
+@pytest.mark.parametrize("step", [*steps(15), *(pytest.param(s, marks=pytest.mark.slow) for s in steps(1))])
 def test_a_run_that_dies_anywhere_is_finished_by_the_next(
     shop: Shop, undisturbed: tuple[Mapping[str, object], int], step: int, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
