@@ -51,7 +51,7 @@ SETTINGS_TEXT = """\
 # profit_margin_rate = 0.30
 
 # Orders in these states count in no total.
-# not_sale_statuses = ["cancelled", "refunded", "returned"]
+# not_sale_statuses = ["cancelled", "canceled", "refunded", "returned"]
 
 # Orders before the opening hour or after the closing hour are reported.
 # open_hour = 8

@@ -51,7 +51,8 @@ def cartlake(capsys: pytest.CaptureFixture[str]) -> Call:
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(SRC), **more}
+    """Ours, without what would make Python's own output forget that a pipe broke."""
+    return {**os.environ, "PYTHONPATH": str(SRC), "PYTHONUNBUFFERED": "", **more}
 
 
 def start(*arguments: str | Path, **pipes: Any) -> subprocess.Popen[str]:

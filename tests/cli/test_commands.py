@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cartlake.core.model import Case
+from cartlake.lake import Lake
+from cartlake.queries import CaseResult
 from tests.cli.conftest import Call
 
 BATCH_KEYS = {
@@ -242,7 +245,28 @@ def test_a_run_prints_a_line_for_each_task_on_stderr(cartlake: Call, tmp_path: P
     assert (again.code, again.out.split(".")[0]) == (0, "Nothing is ready")
 
 
-def test_the_cases_of_the_models_are_counted(cartlake: Call, own_shop: Path) -> None:
+def test_cases_that_differ_are_shown_with_their_place_and_end_with_1(
+    cartlake: Call, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def case(name: str) -> Case:
+        return Case(name, {}, (), {}, "models/paid_orders.yml", 8)
+
+    same = CaseResult("paid_orders", case("a paid order is there"), ())
+    other = CaseResult("paid_orders", case("an unpaid one is not"), ({"order_id": "A"},))
+    results = [same, other]
+    monkeypatch.setattr(Lake, "test", lambda _: results)
+    answer = cartlake("test", "--project", shop)
+    assert answer.code == 1
+    assert "paid_orders: an unpaid one is not" in answer.out
+    assert "models/paid_orders.yml:8" in answer.out
+    assert "1 of 2 cases passed" in answer.out
+    assert [found["passed"] for found in cartlake("test", "--project", shop, "--json").json] == [True, False]
+    results.remove(other)
+    assert cartlake("test", "--project", shop).code == 0
+
+
+@pytest.mark.slow
+def test_the_projects_own_cases_are_run_beside_those_of_the_package(cartlake: Call, own_shop: Path) -> None:
     (own_shop / "models").mkdir()
     (own_shop / "models/paid_orders.sql").write_text("SELECT order_id FROM orders WHERE order_amount > 0")
     (own_shop / "models/paid_orders.yml").write_text(
@@ -257,7 +281,7 @@ cases:
   - name: an order without an amount is left out
     given:
       orders:
-        - {order_id: A, order_amount: "0.00"}
+        - {order_id: A, order_amount: 0.00}
     expect:
       - {order_id: A}
 """

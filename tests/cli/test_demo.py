@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cartlake import demo
+from cartlake.cli.summary import export_svg
 from cartlake.scaffold import create_project
 from tests.cli.conftest import Call
 
@@ -32,7 +33,7 @@ def test_the_summary_shows_what_came_out_and_where_it_is(
     cartlake: Call, tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    answer = cartlake("demo", "--svg", "docs/demo.svg")
+    answer = cartlake("demo")
     assert answer.code == 0
     found = cartlake("demo", "--json").json
     for section in ("Batches", "Feeds", "Business", "History", "Next"):
@@ -42,8 +43,17 @@ def test_the_summary_shows_what_came_out_and_where_it_is(
     assert f"{found['feeds'][0]['rows_in']:,}" in answer.out
     assert "cd cartlake-demo" in answer.out
     assert all(len(line.rstrip()) <= 100 for line in answer.out.splitlines())
-    text = "".join(ElementTree.parse(tmp_path / "docs" / "demo.svg").getroot().itertext())  # noqa: S314 - our own
+
+
+def test_the_summary_becomes_a_picture_without_a_path_of_this_machine(
+    tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    summary = demo.play(Path("cartlake-demo"), lambda _: None, lambda *_: None)
+    export_svg(summary, tmp_path / "pictures" / "demo.svg")
+    text = "".join(ElementTree.parse(tmp_path / "pictures" / "demo.svg").getroot().itertext())  # noqa: S314 - our own
     assert "analytics_summary" in text
+    assert "cd\u00a0cartlake-demo" in text
     assert str(tmp_path) not in text
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from io import StringIO
 
 import pytest
 from hypothesis import given
@@ -107,3 +109,26 @@ def test_every_value_becomes_strict_json(value: object) -> None:
 )
 def test_durations_have_two_digits_that_matter(value: float, shown: str) -> None:
     assert seconds(value) == shown
+
+
+def test_rows_in_a_pipe_are_aligned_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().grid(["name", "n"], [["Ann", "1"], ["x" * 300, "1,000"]], ["n"])
+    header, first, second = capsys.readouterr().out.splitlines()
+    assert (len(header), len(first)) == (307, 307)
+    assert first.endswith("    1")
+    assert second == "x" * 300 + "  1,000"
+
+
+def test_rows_too_wide_for_a_terminal_are_shown_a_value_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "dumb")
+    Output().grid(["name", "revenue"], [["Ann", "12,345.67"]], ["revenue"])
+    assert "─" in terminal.getvalue()
+    Output().grid(["name", "revenue", "remark"], [["Ann", "12,345.67", "y" * 30]], ["revenue"])
+    assert f"name     Ann\nrevenue  12,345.67\nremark   {'y' * 30}\n" in terminal.getvalue()
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True

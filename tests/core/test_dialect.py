@@ -188,6 +188,12 @@ def test_a_text_parameter_arrives_as_it_is(engine: Engine, text: str) -> None:
     ]
 
 
+def test_a_text_that_looks_like_the_slot_of_another_parameter_is_only_text(engine: Engine) -> None:
+    sly = '"\x01other\x01" `\x01other\x01`'
+    params = {"text": sly, "list": (sly,), "other": "' OR TRUE --"}
+    assert engine.rows("SELECT :text, :text IN (:list), :other IN :list", params) == [(sly, True, False)]
+
+
 def test_parameters_of_every_type_are_typed_literals(engine: Engine) -> None:
     params: dict[str, object] = {
         "text": "x",

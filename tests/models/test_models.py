@@ -27,6 +27,7 @@ from cartlake.core.model import (
 from cartlake.core.odcs import parse_contract
 from cartlake.core.table import Column
 from cartlake.core.tables import LEDGER_VIEWS, field_columns, history_table, stage_table
+from cartlake.core.yamltext import Scalar
 from cartlake.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"
@@ -129,6 +130,75 @@ def test_a_rule_means_the_same_in_every_check_that_has_it() -> None:
     for rule in (rule for model in MODELS.values() for rule in model.rules):
         meanings.setdefault(rule.code, set()).add((rule.severity, rule.action, rule.description))
     assert {code: len(found) for code, found in meanings.items() if len(found) > 1} == {}
+
+
+# --- ties, the same in the checks of all feeds -----------------------------------------------------------------
+
+EARLY, LATE, LATER = "2025-01-15 10:00", "2025-01-15 11:00", "2025-01-15 12:00"
+A_VALUE: dict[str, Scalar] = {"string": "x", "bigint": 7, "date": EARLY[:10], "boolean": True, "timestamp": EARLY}
+
+
+def _key(contract: Contract, name: str) -> dict[str, Scalar]:
+    return {column: name if contract.field(column).type == "string" else 1 for column in contract.key}
+
+
+def _check_ties(duck: duckdb.DuckDBPyConnection, feed: str, rows: Mapping[str, list[dict[str, Scalar]]]) -> None:
+    """`rows` are those of the batch, its events, what was known before, and what the check is expected to say."""
+    given = {f"batch_{feed}": rows["batch"], f"batch_{feed}_events": rows.get("events", rows["batch"])}
+    given[f"previous_{feed}"] = rows.get("previous", [])
+    frozen = {name: tuple(values) for name, values in given.items()}
+    case = Case("ties", frozen, tuple(rows["expect"]), {}, "test_models.py", 1)
+    assert run_case(duck, MODELS[f"check_{feed}"], case) == []
+
+
+@pytest.mark.parametrize("feed", CONTRACTS)
+def test_each_tracked_column_alone_makes_a_tie_and_no_other_column_does(
+    duck: duckdb.DuckDBPyConnection, feed: str
+) -> None:
+    contract = CONTRACTS[feed]
+    batch, expect = [], []
+    for field in (field for field in contract.fields if field.name not in contract.key):
+        key, is_tie = _key(contract, f"only {field.name}"), field.name in contract.tracked
+        batch.append({**key, field.name: A_VALUE.get(field.type, 7), "_sequence": EARLY})
+        expect.append({**key, "sequence_tie": is_tie})
+    previous = [{**_key(contract, f"only {f.name}"), "valid_from": EARLY, "_sequence": EARLY} for f in contract.fields]
+    does_not_move: dict[str, Scalar] = {"sequence_does_not_move": len(contract.tracked) >= 10}
+    _check_ties(duck, feed, {"batch": batch, "previous": previous, "expect": [*expect, does_not_move]})
+
+
+@pytest.mark.parametrize("feed", CONTRACTS)
+def test_events_of_a_batch_tie_at_one_time_with_different_values_only(
+    duck: duckdb.DuckDBPyConnection, feed: str
+) -> None:
+    events, expect = [], []
+    for name, second in {"tied": (EARLY, "bb"), "repeated": (EARLY, "aa"), "moved": (LATE, "bb")}.items():
+        key = _key(CONTRACTS[feed], name)
+        events.append({**key, "_sequence": EARLY, "_row_hash": "aa"})
+        events.append({**key, "_sequence": second[0], "_row_hash": second[1]})
+        expect.append({**key, "sequence_tie": name == "tied"})
+    batch = list({(event["_sequence"], *map(event.get, CONTRACTS[feed].key)): event for event in events}.values())
+    _check_ties(duck, feed, {"batch": batch, "events": events, "expect": expect})
+
+
+@pytest.mark.parametrize(("tied", "moved", "stands"), [(10, 9, True), (10, 10, False), (9, 0, False), (11, 10, True)])
+@pytest.mark.parametrize("feed", CONTRACTS)
+def test_a_sequence_does_not_move_when_ten_keys_tie_and_fewer_move(
+    duck: duckdb.DuckDBPyConnection, feed: str, tied: int, moved: int, stands: bool
+) -> None:
+    contract = CONTRACTS[feed]
+    column = next(name for name in contract.tracked if contract.field(name).type == "string")
+    ties = [_key(contract, f"tied {n}") for n in range(tied)]
+    moves = [_key(contract, f"moved {n}") for n in range(moved)]
+    late, same = _key(contract, "late"), _key(contract, "same")
+    batch = [{**key, column: "new", "_sequence": EARLY} for key in ties]
+    batch += [{**key, column: "new", "_sequence": LATER} for key in moves]
+    batch += [{**late, column: "new", "_sequence": LATE}, {**same, column: "old", "_sequence": EARLY}]
+    known = [(key, EARLY) for key in [*ties, *moves, late, same]] + [(late, LATER)]
+    previous = [{**key, column: "old", "valid_from": at, "_sequence": at} for key, at in known]
+    expect: list[dict[str, Scalar]] = [{**key, "sequence_tie": True} for key in ties]
+    expect += [{**key, "sequence_tie": False} for key in [*moves, late, same]]
+    expect += [{"sequence_does_not_move": stands}]
+    _check_ties(duck, feed, {"batch": batch, "previous": previous, "expect": expect})
 
 
 # --- the two sample batches ------------------------------------------------------------------------------------

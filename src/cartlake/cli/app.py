@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.text import Text
@@ -33,7 +33,6 @@ app = typer.Typer(
     name="cartlake",
     cls=_Panels,
     help="Turns the files a shop's systems drop in a folder into trustworthy Delta Lake tables.",
-    epilog="`cartlake --version` says which version this is.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,9 +42,13 @@ for part in (start, run, repair, look, operate):
 
 
 @app.callback(invoke_without_command=True)
-def cartlake(context: typer.Context) -> None:
-    # No options here: typer would load pydantic for them, and every --help would wait for that.
-    if context.invoked_subcommand is None:
+def cartlake(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Say which cartlake this is.")] = False,
+) -> None:
+    if version:
+        write(f"cartlake {_version()}\n")
+    elif context.invoked_subcommand is None:
         write(context.get_help() + "\n")
 
 
@@ -63,9 +66,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: list[str]) -> int:
     out = Output("--json" in arguments)
-    if arguments == ["--version"]:
-        write(f"cartlake {_version()}\n")
-        return 0
     try:
         command = typer.main.get_command(app)
         code = command.main(_spelled_out(arguments), prog_name="cartlake", standalone_mode=False)

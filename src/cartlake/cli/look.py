@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from cartlake.cli.options import HERE, LOOK, AsJson, Limit, Project
 from cartlake.cli.output import Output, is_number, plain
 
 if TYPE_CHECKING:
-    from cartlake.engines.base import Row
     from cartlake.queries import Version
 
 _TECHNICAL = {"valid_from", "valid_to", "is_current"}
@@ -42,28 +40,12 @@ def query(
         out.document(rows)
         return
     most = out.most(rows, limit)
-    table = _rows_table(out, columns, rows[:most])
-    out.show(*([table] if out.fits(table) else _records(columns, rows[:most])))
+    numbers = [plain(name) for name in columns if any(is_number(row[name]) for row in rows)]
+    shown = [[plain(row[name]) for name in columns] for row in rows[:most]]
+    out.grid([plain(name) for name in columns], shown, numbers)
     out.rest(rows, most)
     if out.is_terminal:
         out.log.print(Text(f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}", "dim"))
-
-
-def _rows_table(out: Output, columns: Sequence[str], rows: Sequence[Row]) -> Table:
-    table = out.table(*columns, numbers=[name for name in columns if any(is_number(row[name]) for row in rows)])
-    for row in rows:
-        table.add_row(*(plain(row[name]) for name in columns))
-    return table
-
-
-def _records(columns: Sequence[str], rows: Sequence[Row]) -> list[RenderableType]:
-    """A line for each value: rows that are too wide for a table stay whole."""
-    width = max(len(plain(name)) for name in columns)
-    said: list[RenderableType] = []
-    for row in rows:
-        said += [Text.assemble((f"{plain(name):{width}}  ", "bold"), plain(row[name])) for name in columns]
-        said.append("")
-    return said
 
 
 def history(

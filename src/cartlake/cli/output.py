@@ -20,6 +20,7 @@ from rich.text import Text
 
 _UNBOUNDED = 10_000
 _SCREEN_ROWS = 50
+_GAP = 3  # between the columns of a boxed table
 _STYLES = {
     "green": ("published", "PASS", "SUCCESS", "ok", "passed"),
     "yellow": ("held", "hold", "waiting", "WARN", "SUCCESS_WITH_WARNINGS", "warn", "medium"),
@@ -63,12 +64,6 @@ class Output:
         for notice in dict.fromkeys(notices):
             self.log.print(Text(f"note: {plain(notice)}", "dim"))
 
-    def fits(self, table: Table) -> bool:
-        """Whether the table can be shown without breaking a cell."""
-        return (
-            table.__rich_measure__(self._page, self._page.options.update(width=_UNBOUNDED)).maximum <= self._page.width
-        )
-
     def most(self, rows: Sequence[object], limit: int | None) -> int:
         """How many of the rows are shown: not more than fit a few screens, all in a pipe, `limit` where it is given."""
         return min(len(rows), limit or (_SCREEN_ROWS if self.is_terminal else len(rows)))
@@ -78,9 +73,37 @@ class Output:
         if shown < len(rows):
             self.notices([f"{shown:,} of {len(rows):,} rows are shown; --limit shows more"])
 
+    def grid(self, columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:
+        """Rows of any number and width: aligned in a pipe; on a terminal a table, or a line for each value where a row
+        is too wide, so that no value is broken."""
+        widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+        if not self.is_terminal:
+            write(_aligned([columns, *rows], widths, [name in numbers for name in columns]))
+        elif sum(widths) + _GAP * (len(widths) - 1) <= self._page.width:
+            table = self.table(*columns, numbers=numbers)
+            for row in rows:
+                table.add_row(*row)
+            self.show(table)
+        else:
+            for row in rows:
+                self.show(*_record(columns, row), "")
+
     def table(self, *columns: str, numbers: Sequence[str] = ()) -> Table:
         """An empty table: boxed on a terminal, bare columns otherwise; `numbers` are right-aligned columns."""
         return new_table(columns, numbers, boxed=self.is_terminal)
+
+
+def _aligned(rows: Sequence[Sequence[str]], widths: Sequence[int], is_right: Sequence[bool]) -> str:
+    align = [str.rjust if right else str.ljust for right in is_right]
+    return "".join(
+        "  ".join(place(cell, width) for place, cell, width in zip(align, row, widths, strict=True)).rstrip() + "\n"
+        for row in rows
+    )
+
+
+def _record(columns: Sequence[str], row: Sequence[str]) -> list[Text]:
+    width = max(map(len, columns))
+    return [Text.assemble((f"{name:{width}}  ", "bold"), cell) for name, cell in zip(columns, row, strict=True)]
 
 
 def write(text: str) -> None:

@@ -21,17 +21,19 @@ _MARKS = {"SUCCESS": ("✓", "ok"), "SUCCESS_WITH_WARNINGS": ("!", "warn"), "FAI
 
 
 class TaskLog:
-    """Used around `Lake.run`; `on_task` prints the line of a task on stderr."""
+    """Used around `Lake.run`; `on_task` prints the line of a task on stderr. A terminal shows meanwhile that `doing` is
+    under way; without it nothing moves, as becomes a program that waits for days."""
 
-    def __init__(self, out: Output, doing: str) -> None:
+    def __init__(self, out: Output, doing: str | None = None) -> None:
         from rich.live import Live
 
         self._out = out
-        self._activity = _Activity(doing)
+        self._activity = _Activity(doing or "")
+        self._is_shown = doing is not None and out.log.is_terminal
         self._live = Live(self._activity, console=out.log, transient=True, refresh_per_second=8)
 
     def __enter__(self) -> Self:
-        if self._out.log.is_terminal:
+        if self._is_shown:
             self._live.start()
         return self
 

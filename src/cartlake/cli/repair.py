@@ -15,10 +15,12 @@ from cartlake.cli.views import COUNTS, advice, batch_table, short
 from cartlake.errors import UsageError
 
 if TYPE_CHECKING:
+    from cartlake.engines.base import Row
     from cartlake.queries import BatchDetail, BatchReport
 
 BatchId = Annotated[str, typer.Argument(metavar="ID", help="The batch.", show_default=False)]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the record.", show_default=False)]
+_QUARANTINE = ("id", "file", "line", "reasons", "record")
 _NO_REASON = "no reason given"
 
 
@@ -160,13 +162,22 @@ def quarantine_list(
         out.document(rows)
         return
     most = out.most(rows, limit)
-    table = out.table("id", "file", "line", "reasons", "record", numbers=("line",))
-    for row in rows[:most]:
-        reasons = ", ".join(row["reasons"]) if isinstance(row["reasons"], list) else row["reasons"]
-        raw = Text(plain(row["raw"]), "dim", no_wrap=True, overflow="ellipsis")
-        table.add_row(plain(row["id"]), plain(row["source_file"]), str(row["line"]), Text(plain(reasons), "red"), raw)
-    out.show(table if rows else "Nothing is in quarantine.")
+    cells = [_quarantined(row) for row in rows[:most]]
+    if not rows:
+        out.show("Nothing is in quarantine.")
+    elif out.is_terminal:
+        table = out.table(*_QUARANTINE, numbers=("line",))
+        for *place, reasons, raw in cells:
+            table.add_row(*place, Text(reasons, "red"), Text(raw, "dim", no_wrap=True, overflow="ellipsis"))
+        out.show(table)
+    else:
+        out.grid(_QUARANTINE, cells, numbers=("line",))
     out.rest(rows, most)
+
+
+def _quarantined(row: Row) -> list[str]:
+    reasons = ", ".join(row["reasons"]) if isinstance(row["reasons"], list) else row["reasons"]
+    return [plain(row["id"]), plain(row["source_file"]), str(row["line"]), plain(reasons), plain(row["raw"])]
 
 
 def quarantine_show(

@@ -14,6 +14,7 @@ from cartlake.cli.options import EVERY_DAY, HERE, AsJson, Project, Wait
 from cartlake.cli.output import Output, encode, plain, word, write
 from cartlake.cli.progress import TaskLog
 from cartlake.cli.views import advice, batch_table
+from cartlake.errors import CartlakeError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -80,7 +81,7 @@ def watch(project: Project = HERE, as_json: AsJson = False) -> None:
     out, stopping = Output(as_json), threading.Event()
     _stop_on_signals(stopping)
     stream = _BatchStream(out)
-    with Lake(project) as lake, stream, TaskLog(out, "watching") as log:
+    with Lake(project) as lake, stream, TaskLog(out) as log:
         out.log.print(f"watching {plain(lake.settings.landing_folder)}; Ctrl-C ends it")
 
         def on_task(task: TaskRun, result: TaskResult) -> None:
@@ -99,31 +100,37 @@ class _Stopped(Exception):
 
 
 class _BatchStream:
-    """What watch prints of its runs: tables, or the elements of one JSON array, a line each."""
+    """What watch prints of its runs: tables, or one JSON array, each element a line that is whole at once. If an error
+    ends it, and the array has begun, the error is its last element."""
 
     def __init__(self, out: Output) -> None:
         self._out = out
-        self._separator = "["
+        self._has_begun = False
         self._told: set[str] = set()
 
-    def __enter__(self) -> None:
-        if self._out.as_json:
-            write("[")
-            self._separator = "\n"
+    def __enter__(self) -> None: ...
 
-    def __exit__(self, *_: object) -> None:
-        if self._out.as_json:
-            write("\n]\n")
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not self._out.as_json or (error is not None and not self._has_begun):
+            return
+        if isinstance(error, CartlakeError):
+            self._write({"error": error.to_json()})
+        write("]\n" if self._has_begun else "[]\n")
+        if isinstance(error, CartlakeError):
+            raise typer.Exit(error.exit_code)
 
     def add(self, report: RunReport) -> None:
         self._out.notices(notice for notice in report.notices if notice not in self._told)
         self._told = set(report.notices)
         if self._out.as_json:
             for one in report.batches:
-                write(self._separator + encode(one.to_json(), indent=None))
-                self._separator = ",\n"
+                self._write(one.to_json())
         elif report.batches:
             self._out.show("", batch_table(self._out, report.batches), "", *advice(report.batches))
+
+    def _write(self, element: object) -> None:
+        write(("," if self._has_begun else "[") + encode(element, indent=None) + "\n")
+        self._has_begun = True
 
 
 def _stop_on_signals(stopping: threading.Event) -> None:

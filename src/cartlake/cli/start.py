@@ -50,11 +50,10 @@ def init(
 
 def demo(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the demo.")] = Path("cartlake-demo"),
-    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Also draw the summary.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Generate a small shop, run it day by day, and show what came out."""
-    from cartlake.cli.summary import document, export_svg, page
+    from cartlake.cli.summary import document, page
     from cartlake.demo import play
 
     out = Output(as_json)
@@ -62,8 +61,6 @@ def demo(
         summary = play(directory, lambda said: out.log.print(Text(plain(said), "bold")), log.on_task)
     out.document(document(summary))
     out.show(*page(summary))
-    if svg is not None:
-        export_svg(summary, svg)
 
 
 @dataclass(frozen=True)

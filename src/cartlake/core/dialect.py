@@ -7,7 +7,7 @@ engines; the cases in `tests/core/functions.yaml` show it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -27,10 +27,6 @@ from cartlake.errors import ModelError
 __all__ = ["FUNCTIONS", "Target", "check_expression", "compile_sql", "tables_of"]
 
 _T = exp.DType
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_MARK = "\x01"
-_SLOT = re.compile(f'["`]{_MARK}(\\w+){_MARK}["`]')
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,8 +60,9 @@ def compile_sql(sql: str, target: Target, params: Mapping[str, object] | None = 
     given = params or {}
     shaping = {name for name, value in given.items() if isinstance(value, tuple)} | _shaping(sql)
     literals = tuple(sorted((name, _literal_sql(name, given[name])) for name in shaping if name in given))
-    text = _compiled(sql, target, literals, frozenset(given.keys() - shaping))
-    return _SLOT.sub(lambda slot: _target_literal(_literal_sql(slot[1], given[slot[1]]), target), text)
+    text, mark = _compiled(sql, target, literals, frozenset(given.keys() - shaping))
+    slot = f'["`]{mark}(\\w+){mark}["`]'
+    return re.sub(slot, lambda found: _target_literal(_literal_sql(found[1], given[found[1]]), target), text)
 
 
 @lru_cache(maxsize=512)
@@ -109,15 +106,28 @@ def _target_literal(text: str, target: Target) -> str:
 
 
 @lru_cache(maxsize=512)
-def _compiled(sql: str, target: Target, literals: tuple[tuple[str, str], ...], slots: frozenset[str]) -> str:
-    """The compiled query with a slot for each parameter in `slots`, so that it is compiled once for all values."""
+def _compiled(
+    sql: str, target: Target, literals: tuple[tuple[str, str], ...], slots: frozenset[str]
+) -> tuple[str, str]:
+    """The query compiled once for all values of the parameters in `slots`, and the mark around a slot's name."""
     query = _query(sql).copy()
-    _bind(query, dict(literals) | {name: f"`{_MARK}{name}{_MARK}`" for name in slots})
+    _bind(query, dict(literals), slots)
+    mark = _mark(query)
+    for node in list(query.find_all(exp.Placeholder)):
+        node.replace(exp.column(exp.to_identifier(f"{mark}{node.name}{mark}", quoted=True)))
     query = _finished(query, target)
     try:
-        return query.sql(dialect=target, comments=False, unsupported_level=ErrorLevel.RAISE)
+        return query.sql(dialect=target, comments=False, unsupported_level=ErrorLevel.RAISE), mark
     except SqlglotError as error:
         raise ModelError("sql_unsupported", f"{target} cannot say this: {error}") from None
+
+
+def _mark(query: Node) -> str:
+    """What stands in no text of the query, so that none can pass for a slot."""
+    mark = "\x01"
+    while any(mark in node.name for node in query.find_all(exp.Literal, exp.Identifier)):
+        mark += "\x01"
+    return mark
 
 
 def _finished(query: Node, target: Target) -> Node:
@@ -199,8 +209,10 @@ def _decimal_sql(value: Decimal) -> str:
     return f"CAST('{text}' AS DECIMAL({digits}, {scale}))"
 
 
-def _bind(query: Node, literals: Mapping[str, str]) -> None:
+def _bind(query: Node, literals: Mapping[str, str], slots: Set[str]) -> None:
     for node in list(query.find_all(exp.Placeholder)):
+        if node.name in slots:
+            continue
         if node.name not in literals:
             refuse(node, f"parameter :{node.name} has no value")
         text = literals[node.name]
