@@ -81,5 +81,7 @@ def test_the_demo_shows_rules_that_fire_quarantine_and_a_customer_who_changed(ca
     assert sum(feed["rows_quarantined"] for feed in found["feeds"]) > 0
     assert sum(feed["rows_duplicate"] for feed in found["feeds"]) > 0
     assert [version["changed"] for version in found["customer"]] == [[], ["email"], ["customer_tier"]]
+    shown = cartlake("demo", tmp_path / "demo").out.splitlines()
+    assert max(len(line.rstrip()) for line in shown) <= 100
     for feed in found["feeds"]:
         assert feed["rows_in"] == feed["rows_staged"] + feed["rows_quarantined"] + feed["rows_duplicate"]

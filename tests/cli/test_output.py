@@ -121,12 +121,11 @@ def test_rows_in_a_pipe_are_aligned_and_whole(capsys: pytest.CaptureFixture[str]
 
 def test_rows_too_wide_for_a_terminal_are_shown_a_value_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", terminal := Terminal())
-    monkeypatch.setenv("COLUMNS", "40")
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("TERM", "dumb")  # 80 columns, no colours
     Output().grid(["name", "revenue"], [["Ann", "12,345.67"]], ["revenue"])
     assert "─" in terminal.getvalue()
-    Output().grid(["name", "revenue", "remark"], [["Ann", "12,345.67", "y" * 30]], ["revenue"])
-    assert f"name     Ann\nrevenue  12,345.67\nremark   {'y' * 30}\n" in terminal.getvalue()
+    Output().grid(["name", "revenue", "remark"], [["Ann", "12,345.67", "y" * 70]], ["revenue"])
+    assert f"name     Ann\nrevenue  12,345.67\nremark   {'y' * 70}\n" in terminal.getvalue()
 
 
 class Terminal(StringIO):

@@ -357,6 +357,9 @@ def test_names_in_backticks_stay_names(engine: Engine) -> None:
 def test_an_argument_keeps_its_meaning_inside_a_macro(engine: Engine) -> None:
     assert engine.value("ratio(1 + 2, 4 - 2, 1) * 2") == Decimal("3.0")
     assert engine.value("days_between(add_days(DATE '2025-01-01', 1 + 1), DATE '2025-01-01') * 2") == 4
+    assert engine.value("day_of_week(DATE '2025-01-15') * 2") == 8
+    assert engine.value("micros(add_days_ts(from_micros(0), 1 + 1))") == 2 * 86_400_000_000
+    assert engine.value("-:n + 1", {"n": -7}) == 8
     assert engine.value("lower(if(TRUE OR FALSE, 'A', 'B')) = 'a' AND NOT matches('a', '^b$')") is True
     assert engine.value("ratio(ratio(1, 8, 3), ratio(-1, 3, 2), 2)") == Decimal("-0.38")
 

@@ -15,7 +15,6 @@ from cartlake.core.dialect import compile_sql
 from cartlake.core.model import (
     BATCH_COUNTS,
     EARLIER_COUNTS,
-    KNOWN,
     PUBLICATION,
     Case,
     Model,
@@ -29,6 +28,7 @@ from cartlake.core.table import Column
 from cartlake.core.tables import LEDGER_VIEWS, field_columns, history_table, stage_table
 from cartlake.core.yamltext import Scalar
 from cartlake.settings import Settings
+from cartlake.tasks.validate import KNOWN_COLUMNS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 PARAMETERS = Settings(project=Path("/nowhere")).parameters()
@@ -61,7 +61,7 @@ def _relation_types() -> dict[str, tuple[Column, ...]]:
     types = {"publication": PUBLICATION, "batch_counts": BATCH_COUNTS, "earlier_counts": EARLIER_COUNTS}
     types |= {name: table.columns for name, (table, _) in LEDGER_VIEWS.items()}
     for feed, contract in CONTRACTS.items():
-        staged, known = stage_table(contract).columns, (*field_columns(contract), *KNOWN)
+        staged, known = stage_table(contract).columns, (*field_columns(contract), *KNOWN_COLUMNS)
         types |= {contract.table: history_table(contract).columns, f"batch_{feed}": staged}
         types |= {f"batch_{feed}_events": staged, f"known_{feed}": known, f"previous_{feed}": known}
     return types | {model.name: model.columns for model in MODELS.values()}

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from cartlake.cli import look, operate, repair, run, start
 from cartlake.cli.options import PANELS
-from cartlake.cli.output import Output, lines, write
+from cartlake.cli.output import Output, ReaderGone, lines, write
 from cartlake.errors import CartlakeError, ConfigError, UsageError
 
 INTERRUPTED, READER_GONE, UNEXPECTED = 130, 141, 3
@@ -71,7 +71,7 @@ def _run(arguments: list[str]) -> int:
         code = command.main(_spelled_out(arguments), prog_name="cartlake", standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
-    except BrokenPipeError:
+    except (ReaderGone, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
     except (KeyboardInterrupt, typer.Abort):

@@ -20,7 +20,7 @@ from rich.text import Text
 
 _UNBOUNDED = 10_000
 _SCREEN_ROWS = 50
-_GAP = 3  # between the columns of a boxed table
+_GAP = 2  # between the columns of a boxed table
 _STYLES = {
     "green": ("published", "PASS", "SUCCESS", "ok", "passed"),
     "yellow": ("held", "hold", "waiting", "WARN", "SUCCESS_WITH_WARNINGS", "warn", "medium"),
@@ -32,11 +32,13 @@ STYLE_OF = {word: style for style, words in _STYLES.items() for word in words}
 Cell = str | Text
 
 
-class _Page(Console):
-    """A console that lets the caller know that its reader has gone."""
+class ReaderGone(Exception):
+    """Nobody reads stdout any more. No OSError: of those typer makes an exit code of its own."""
 
+
+class _Page(Console):
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+        raise ReaderGone
 
 
 class Output:
@@ -107,17 +109,19 @@ def _record(columns: Sequence[str], row: Sequence[str]) -> list[Text]:
 
 
 def write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
 def new_table(columns: Sequence[str], numbers: Sequence[str] = (), *, boxed: bool = True) -> Table:
-    table = Table(
-        box=SIMPLE_HEAD if boxed else None, header_style="bold", border_style="dim", pad_edge=False, show_edge=False
-    )
+    frame = {"box": SIMPLE_HEAD, "border_style": "dim", "collapse_padding": True} if boxed else {"box": None}
+    table = Table(header_style="bold", pad_edge=False, show_edge=False, **frame)
     for column in columns:
         is_number = column in numbers
-        table.add_column(plain(column), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(plain(column), justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     return table
 
 

@@ -25,6 +25,8 @@ def short(batch_id: str) -> str:
 
 def batch_table(out: Output, reports: Sequence[BatchReport]) -> Table:
     table = out.table("batch", "date", "status", "verdict", *COUNTS, numbers=COUNTS)
+    for column in table.columns[1:]:
+        column.no_wrap = True  # on a narrow terminal only the id is broken
     for report in reports:
         batch, counts = report.batch, report.counts
         table.add_row(
@@ -51,7 +53,7 @@ def _advice(batch: Batch) -> list[Text]:
         return []
     name = plain(batch.manifest_name) if batch.batch_id == batch.manifest_sha256 else batch_id
     reason = lines(batch.reason or "no reason was recorded")
-    said = reason if status == "waiting" and reason.startswith("waiting") else f"{status}: {reason}"
+    said = reason if reason.startswith(status) else f"{status}: {reason}"
     return [Text.assemble((name, STYLE_OF[status]), f" {said}"), *(Text(f"  {step}", "dim") for step in _steps(batch))]
 
 

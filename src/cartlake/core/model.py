@@ -36,13 +36,6 @@ BATCH_COUNTS = (
     *(Column(name, BIGINT) for name in ("rows_in", "rows_staged", "rows_quarantined", "rows_duplicate")),
 )
 EARLIER_COUNTS = (Column("batch_id", STRING), Column("batch_date", DATE), *BATCH_COUNTS)
-# What `known_<feed>` and `previous_<feed>` have beyond the contract's fields, versions and events alike.
-KNOWN = (
-    Column("valid_from", TIMESTAMP),
-    Column("_sequence", TIMESTAMP),
-    Column("_file_sha256", STRING),
-    Column("_record", BIGINT),
-)
 
 _TYPE = re.compile(r"string|bigint|date|timestamp|boolean|decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)")
 _NAME = re.compile(r"_?[a-z][a-z0-9_]*")
