@@ -73,15 +73,18 @@ def test_a_folder_that_is_in_use_is_left_alone(cartlake: Call, tmp_path: Path, t
 
 
 @pytest.mark.slow
-def test_the_demo_shows_rules_that_fire_quarantine_and_a_customer_who_changed(cartlake: Call, tmp_path: Path) -> None:
-    found = cartlake("demo", tmp_path / "demo", "--json").json
+def test_the_demo_shows_rules_that_fire_quarantine_and_a_customer_who_changed(
+    cartlake: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = cartlake("demo", "--json").json
     assert {batch["status"] for batch in found["batches"]} == {"published"}
     assert {batch["verdict"] for batch in found["batches"]} == {"PASS", "WARN", "FAIL"}
     assert {rule["severity"] for rule in found["rules_failed"]} == {"high", "medium", "low"}
     assert sum(feed["rows_quarantined"] for feed in found["feeds"]) > 0
     assert sum(feed["rows_duplicate"] for feed in found["feeds"]) > 0
     assert [version["changed"] for version in found["customer"]] == [[], ["email"], ["customer_tier"]]
-    shown = cartlake("demo", tmp_path / "demo").out.splitlines()
+    shown = cartlake("demo").out.splitlines()
     assert max(len(line.rstrip()) for line in shown) <= 100
     for feed in found["feeds"]:
         assert feed["rows_in"] == feed["rows_staged"] + feed["rows_quarantined"] + feed["rows_duplicate"]

@@ -79,7 +79,7 @@ def test_values_are_shown_with_thousands_separators_and_in_utc(value: object, sh
     ("value", "written"),
     [
         (Decimal("12.50"), '"12.50"'),
-        (Decimal("0E-4"), '"0.0000"'),
+        (Decimal("0E-9"), '"0.000000000"'),
         (date(2025, 1, 15), '"2025-01-15"'),
         (datetime(2025, 1, 15, 8, tzinfo=UTC), '"2025-01-15T08:00:00+00:00"'),
         (datetime(2025, 1, 15, 9, tzinfo=timezone(timedelta(hours=1))), '"2025-01-15T08:00:00+00:00"'),
