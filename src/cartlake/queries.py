@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from cartlake.core import known
 from cartlake.core.batch import Batch
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, Publication, TaskRun
@@ -26,14 +27,12 @@ from cartlake.core.tables import (
     PUBLICATIONS,
     QUARANTINE,
     VALIDATION_RESULTS,
-    field_columns,
     history_table,
     stage_table,
 )
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.tasks.context import Context
-from cartlake.tasks.validate import KNOWN_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -261,10 +260,10 @@ def relation_types(context: Context) -> dict[str, tuple[Column, ...]]:
     types |= {"publication": PUBLICATION, "batch_counts": BATCH_COUNTS, "earlier_counts": EARLIER_COUNTS}
     for contract in context.contracts:
         stage = stage_table(contract).columns
-        versions = (*field_columns(contract), *KNOWN_COLUMNS)
+        feed = contract.feed
         types |= {contract.table: history_table(contract).columns, contract.stage_table: stage}
-        types |= {f"batch_{contract.feed}": stage, f"batch_{contract.feed}_events": stage}
-        types |= {f"known_{contract.feed}": versions, f"previous_{contract.feed}": versions}
+        types |= {f"batch_{feed}": known.batch_columns(contract), f"known_{feed}": known.known_columns(contract)}
+        types |= {f"ended_{feed}": known.ended_columns(contract)}
     return types
 
 

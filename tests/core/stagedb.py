@@ -11,6 +11,7 @@ import duckdb
 
 from cartlake.core.contract import Contract
 from cartlake.core.dialect import compile_sql
+from cartlake.core.events import row_hash
 from cartlake.core.odcs import parse_contract
 from cartlake.core.staging import stage_queries
 
@@ -134,17 +135,37 @@ def sound(feed: str, **cells: str | None) -> Cells:
 def stage(
     contract: Contract, rows: Sequence[Cells], *, rescued: Sequence[Cells] = (), **params: object
 ) -> list[dict[str, object]]:
-    """The judged records of a file of `rows`, in order; all rows have the same columns."""
+    """The judged records of a file of `rows`, in order, with their `_row_hash`; all rows have the same columns."""
+    with duckdb.connect() as db:
+        _judge(db, contract, rows, rescued, params)
+        hashed = compile_sql(f"SELECT *, {row_hash(contract)} AS _row_hash FROM judged", "duckdb")
+        db.execute(f"CREATE TABLE hashed AS {hashed}")
+        return fetched(db, "hashed")
+
+
+def log(contract: Contract, rows: Sequence[Cells], **params: object) -> list[dict[str, object]]:
+    """The rows that a file of `rows` adds to the staging log, in order."""
+    with duckdb.connect() as db:
+        _judge(db, contract, rows, (), params)
+        logged = compile_sql(stage_queries(contract, (), ()).logged, "duckdb", {**BATCH, **params})
+        db.execute(f"CREATE TABLE logged AS {logged}")
+        return fetched(db, "logged")
+
+
+def _judge(
+    db: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    rows: Sequence[Cells],
+    rescued: Sequence[Cells],
+    params: Mapping[str, object],
+) -> None:
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
     unknown = tuple(dict.fromkeys(name for row in rescued for name in row))
     queries = stage_queries(contract, columns, unknown)
-    with duckdb.connect() as db:
-        db.execute("SET TimeZone = 'UTC'")
-        _fill(db, columns, rows, rescued)
-        for name, sql in (("repeats", queries.repeats), ("typed", queries.typed)):
-            db.execute(f"CREATE TABLE {name} AS {compile_sql(sql, 'duckdb', {**BATCH, **params})}")
-        db.execute(f"CREATE TABLE judged AS {compile_sql(queries.judged, 'duckdb', {**BATCH, **params})}")
-        return fetched(db, "judged")
+    db.execute("SET TimeZone = 'UTC'")
+    _fill(db, columns, rows, rescued)
+    for name, sql in (("repeats", queries.repeats), ("typed", queries.typed), ("judged", queries.judged)):
+        db.execute(f"CREATE TABLE {name} AS {compile_sql(sql, 'duckdb', {**BATCH, **params})}")
 
 
 def _fill(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -48,6 +49,9 @@ CONTRACT = Contract(
 KEEPING = replace(CONTRACT, fields=tuple(replace(f, ignore_null_updates=f.name == "name") for f in CONTRACT.fields))
 
 
+START = 1_735_689_600_000_000  # 2025-01-01 00:00 UTC in microseconds
+
+
 @dataclass(frozen=True)
 class Event:
     """What a log row says; `at` and `day` count minutes and days, `record` is its place in its file."""
@@ -63,7 +67,9 @@ class Event:
 
     @property
     def row_hash(self) -> str:
-        return f"{self.name}|{self.number}"
+        texts = [self.key, self.name, str(self.number), str(START + self.at * 60_000_000)]
+        prefixed = [part for text in texts for part in (("-",) if text is None else (str(len(text)), text))]
+        return hashlib.sha256(",".join(prefixed).encode()).hexdigest()
 
     @property
     def precedence(self) -> tuple[object, ...]:
@@ -110,7 +116,7 @@ def log_row(event: Event) -> str:
     day = f"DATE '2025-01-01' + INTERVAL ({event.day}) DAY"
     return (
         f"('{event.key}', {name}, {event.number}, {at}, 'b', {day}, 'f', {event.record}, {event.revision},"
-        f" '{event.row_hash}', '{event.op}', {at})"
+        f" '{event.op}', {at})"
     )
 
 
@@ -125,10 +131,7 @@ class Lake:
         lineage = "_batch_id VARCHAR, _batch_date DATE, _file_sha256 VARCHAR, _record BIGINT"
         stored = f"{columns}, valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ, is_current BOOLEAN, _sequence TIMESTAMPTZ"
         self.run(f"CREATE TABLE history_before ({stored}, {lineage})")
-        self.run(
-            f"CREATE TABLE log ({columns}, {lineage}, _revision BIGINT, _row_hash VARCHAR, _op VARCHAR,"
-            " _sequence TIMESTAMPTZ)"
-        )
+        self.run(f"CREATE TABLE log ({columns}, {lineage}, _revision BIGINT, _op VARCHAR, _sequence TIMESTAMPTZ)")
 
     def run(self, sql: str) -> list[tuple[object, ...]]:
         return self.connection.execute(sql).fetchall()
@@ -148,17 +151,21 @@ class Lake:
         )
         self.run("INSERT INTO log SELECT * FROM fresh")
         self.make("touched", history.touched_keys(self.contract))
-        self.make("last_versions", history.last_versions(self.contract))
-        late = self.make("late", history.late_keys(self.contract))
-        self.run("CREATE OR REPLACE TABLE logged_events AS SELECT * FROM log WHERE id IN (SELECT id FROM late)")
-        self.make("events", history.events(self.contract, late > 0))
-        self.make("computed", history.versions(self.contract))
-        self.make("stored", history.stored_versions(self.contract, late > 0))
-        self.make("changes", history.version_changes(self.contract, frozenset()))
+        [(_, _, late, repeated)] = self.run(compile_sql(history.touched_facts("touched"), "duckdb"))
+        is_any_late = int(str(late)) > 0
+        self.make("open_versions", history.open_versions(self.contract))
+        self.run("CREATE OR REPLACE TABLE logged_events AS SELECT * FROM log SEMI JOIN touched USING (id) LIMIT 0")
+        self.run("INSERT INTO logged_events SELECT * FROM log WHERE id IN (SELECT id FROM touched WHERE is_late)")
+        self.make("events", history.events(self.contract, is_any_late))
+        self.make("computed", history.versions(self.contract, is_any_late or int(str(repeated)) > 0))
+        self.make("stored", history.stored_versions(self.contract, is_any_late))
+        walked = history.version_changes(self.contract, frozenset())
+        first = history.first_versions(self.contract, "changed_events", "touched")
+        self.make("changes", f"SELECT * FROM ({walked}) w UNION ALL {first}")
         table = history_table(self.contract)
         self.make("merged", history.after(table.column_names, table.key, "history_before", "changes"))
         self.run("CREATE OR REPLACE TABLE history_before AS SELECT * FROM merged")
-        return late
+        return int(str(late))
 
     def versions(self) -> list[Version]:
         minutes = "CAST((epoch_us({}) - epoch_us(TIMESTAMPTZ '2025-01-01 00:00:00+00')) // 60000000 AS BIGINT)"

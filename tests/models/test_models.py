@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cartlake.core import known
 from cartlake.core.contract import Contract, Field
 from cartlake.core.dialect import compile_sql
 from cartlake.core.model import (
@@ -25,10 +26,8 @@ from cartlake.core.model import (
 )
 from cartlake.core.odcs import parse_contract
 from cartlake.core.table import Column
-from cartlake.core.tables import LEDGER_VIEWS, field_columns, history_table, stage_table
-from cartlake.core.yamltext import Scalar
+from cartlake.core.tables import LEDGER_VIEWS, history_table
 from cartlake.settings import Settings
-from cartlake.tasks.validate import KNOWN_COLUMNS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 PARAMETERS = Settings(project=Path("/nowhere")).parameters()
@@ -61,9 +60,8 @@ def _relation_types() -> dict[str, tuple[Column, ...]]:
     types = {"publication": PUBLICATION, "batch_counts": BATCH_COUNTS, "earlier_counts": EARLIER_COUNTS}
     types |= {name: table.columns for name, (table, _) in LEDGER_VIEWS.items()}
     for feed, contract in CONTRACTS.items():
-        staged, known = stage_table(contract).columns, (*field_columns(contract), *KNOWN_COLUMNS)
-        types |= {contract.table: history_table(contract).columns, f"batch_{feed}": staged}
-        types |= {f"batch_{feed}_events": staged, f"known_{feed}": known, f"previous_{feed}": known}
+        types |= {contract.table: history_table(contract).columns, f"batch_{feed}": known.batch_columns(contract)}
+        types |= {f"known_{feed}": known.known_columns(contract), f"ended_{feed}": known.ended_columns(contract)}
     return types | {model.name: model.columns for model in MODELS.values()}
 
 
@@ -132,75 +130,6 @@ def test_a_rule_means_the_same_in_every_check_that_has_it() -> None:
     assert {code: len(found) for code, found in meanings.items() if len(found) > 1} == {}
 
 
-# --- ties, the same in the checks of all feeds -----------------------------------------------------------------
-
-EARLY, LATE, LATER = "2025-01-15 10:00", "2025-01-15 11:00", "2025-01-15 12:00"
-A_VALUE: dict[str, Scalar] = {"string": "x", "bigint": 7, "date": EARLY[:10], "boolean": True, "timestamp": EARLY}
-
-
-def _key(contract: Contract, name: str) -> dict[str, Scalar]:
-    return {column: name if contract.field(column).type == "string" else 1 for column in contract.key}
-
-
-def _check_ties(duck: duckdb.DuckDBPyConnection, feed: str, rows: Mapping[str, list[dict[str, Scalar]]]) -> None:
-    """`rows` are those of the batch, its events, what was known before, and what the check is expected to say."""
-    given = {f"batch_{feed}": rows["batch"], f"batch_{feed}_events": rows.get("events", rows["batch"])}
-    given[f"previous_{feed}"] = rows.get("previous", [])
-    frozen = {name: tuple(values) for name, values in given.items()}
-    case = Case("ties", frozen, tuple(rows["expect"]), {}, "test_models.py", 1)
-    assert run_case(duck, MODELS[f"check_{feed}"], case) == []
-
-
-@pytest.mark.parametrize("feed", CONTRACTS)
-def test_each_tracked_column_alone_makes_a_tie_and_no_other_column_does(
-    duck: duckdb.DuckDBPyConnection, feed: str
-) -> None:
-    contract = CONTRACTS[feed]
-    batch, expect = [], []
-    for field in (field for field in contract.fields if field.name not in contract.key):
-        key, is_tie = _key(contract, f"only {field.name}"), field.name in contract.tracked
-        batch.append({**key, field.name: A_VALUE.get(field.type, 7), "_sequence": EARLY})
-        expect.append({**key, "sequence_tie": is_tie})
-    previous = [{**_key(contract, f"only {f.name}"), "valid_from": EARLY, "_sequence": EARLY} for f in contract.fields]
-    does_not_move: dict[str, Scalar] = {"sequence_does_not_move": len(contract.tracked) >= 10}
-    _check_ties(duck, feed, {"batch": batch, "previous": previous, "expect": [*expect, does_not_move]})
-
-
-@pytest.mark.parametrize("feed", CONTRACTS)
-def test_events_of_a_batch_tie_at_one_time_with_different_values_only(
-    duck: duckdb.DuckDBPyConnection, feed: str
-) -> None:
-    events, expect = [], []
-    for name, second in {"tied": (EARLY, "bb"), "repeated": (EARLY, "aa"), "moved": (LATE, "bb")}.items():
-        key = _key(CONTRACTS[feed], name)
-        events.append({**key, "_sequence": EARLY, "_row_hash": "aa"})
-        events.append({**key, "_sequence": second[0], "_row_hash": second[1]})
-        expect.append({**key, "sequence_tie": name == "tied"})
-    batch = list({(event["_sequence"], *map(event.get, CONTRACTS[feed].key)): event for event in events}.values())
-    _check_ties(duck, feed, {"batch": batch, "events": events, "expect": expect})
-
-
-@pytest.mark.parametrize(("tied", "moved", "stands"), [(10, 9, True), (10, 10, False), (9, 0, False), (11, 10, True)])
-@pytest.mark.parametrize("feed", CONTRACTS)
-def test_a_sequence_does_not_move_when_ten_keys_tie_and_fewer_move(
-    duck: duckdb.DuckDBPyConnection, feed: str, tied: int, moved: int, stands: bool
-) -> None:
-    contract = CONTRACTS[feed]
-    column = next(name for name in contract.tracked if contract.field(name).type == "string")
-    ties = [_key(contract, f"tied {n}") for n in range(tied)]
-    moves = [_key(contract, f"moved {n}") for n in range(moved)]
-    late, same = _key(contract, "late"), _key(contract, "same")
-    batch = [{**key, column: "new", "_sequence": EARLY} for key in ties]
-    batch += [{**key, column: "new", "_sequence": LATER} for key in moves]
-    batch += [{**late, column: "new", "_sequence": LATE}, {**same, column: "old", "_sequence": EARLY}]
-    known = [(key, EARLY) for key in [*ties, *moves, late, same]] + [(late, LATER)]
-    previous = [{**key, column: "old", "valid_from": at, "_sequence": at} for key, at in known]
-    expect: list[dict[str, Scalar]] = [{**key, "sequence_tie": True} for key in ties]
-    expect += [{**key, "sequence_tie": False} for key in [*moves, late, same]]
-    expect += [{"sequence_does_not_move": stands}]
-    _check_ties(duck, feed, {"batch": batch, "previous": previous, "expect": expect})
-
-
 # --- the two sample batches ------------------------------------------------------------------------------------
 
 FOLDERS = {
@@ -237,19 +166,19 @@ class Sample:
         )
         there = {row[0] for row in self.duck.execute(f"DESCRIBE {raw}").fetchall()}
         fields = ", ".join(f"{_parsed(field, field.name in there)} AS {field.name}" for field in contract.fields)
-        event = f"parse_timestamp(created_timestamp, 'UTC') AS _sequence, '{batch}' AS _file_sha256, text(_record)"
-        select = f"SELECT {fields}, {event} AS _row_hash, 'B-{batch}' AS _batch_id, _record FROM {raw}"
+        event = f"parse_timestamp(created_timestamp, 'UTC') AS _sequence, '{batch}' AS _file_sha256"
+        select = f"SELECT {fields}, {event}, 'B-{batch}' AS _batch_id, _record FROM {raw}"
         define(self.duck, f"b{batch}_{contract.feed}", select)
 
     def validate(self, batch: str, before: tuple[str, ...] = ()) -> dict[str, int]:
         """How often each rule fails for `batch` when `before` came before it; rules that never fail are left out."""
-        for feed in CONTRACTS:
-            self._view(f"batch_{feed}", f"SELECT * FROM b{batch}_{feed}")
-            self._view(f"batch_{feed}_events", f"SELECT * FROM b{batch}_{feed}")
-            known = f"SELECT *, _sequence AS valid_from FROM b{batch}_{feed}"
-            earlier = [f"SELECT *, _sequence AS valid_from FROM b{each}_{feed}" for each in before]
-            self._view(f"previous_{feed}", " UNION ALL ".join(earlier or [f"{known} WHERE FALSE"]))
-            self._view(f"known_{feed}", " UNION ALL ".join([*earlier, known]))
+        for feed, contract in CONTRACTS.items():
+            everything = [f"SELECT *, _sequence AS valid_from FROM b{each}_{feed}" for each in (*before, batch)]
+            self._view(f"known_{feed}", " UNION ALL ".join(everything))
+            keys = ", ".join(contract.key)
+            first = f"SELECT {keys}, min(valid_from) AS first_at FROM known_{feed} GROUP BY {keys}"
+            self._view(f"batch_{feed}", f"SELECT * FROM b{batch}_{feed} JOIN ({first}) USING ({keys})")
+            self._view(f"ended_{feed}", f"SELECT {keys}, valid_from AS ended_at FROM known_{feed} WHERE FALSE")
         for name, columns in (("batch_counts", BATCH_COUNTS), ("earlier_counts", EARLIER_COUNTS)):
             empty = Case("nothing", {}, (), {}, "", 1)
             self._view(name, compile_sql(case_relations(empty, {name: columns})[name], "duckdb"))

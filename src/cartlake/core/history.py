@@ -9,20 +9,11 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from cartlake.core.contract import Contract
+from cartlake.core.events import one_per_time
 from cartlake.core.sqltext import name, names, same, struct
 from cartlake.core.tables import history_table
 
-_EVENT_COLUMNS = (
-    "_batch_id",
-    "_batch_date",
-    "_file_sha256",
-    "_record",
-    "_revision",
-    "_row_hash",
-    "_op",
-    "_sequence",
-    "_at",
-)
+_EVENT_COLUMNS = ("_batch_id", "_batch_date", "_file_sha256", "_record", "_revision", "_op", "_sequence", "_at")
 
 
 def _fields(contract: Contract) -> tuple[str, ...]:
@@ -30,72 +21,88 @@ def _fields(contract: Contract) -> tuple[str, ...]:
 
 
 def touched_keys(contract: Contract) -> str:
-    """Keys with a changed event: (key…, `first_at`, `is_added`). Reads `changed_events`."""
+    """`touched`: each key with a changed event (key…, `events`, `is_late`, `is_walked`). Reads `changed_events`,
+    `history_before`, and `known_deletes` (key…, `deleted_at`).
+
+    A late key is recomputed from the log: an event was taken away or changed, or a new one is not later than everything
+    known of the key, deletes included. A key that is not even walked is new, with one upsert: its only version."""
+    key, stored_until = names(contract.key), "greatest(h._sequence, coalesce(h.valid_to, h._sequence))"
+    late = (
+        "c.is_added = 0 OR coalesce(c.first_at <= s.known_until, false) OR coalesce(c.first_at <= d.deleted_at, false)"
+    )
+    return f"""
+WITH changed AS (
+  SELECT {key}, min(_sequence) AS first_at, min(_is_added) AS is_added, count(*) AS events,
+    count_if(_op = 'delete') AS deletes
+  FROM changed_events GROUP BY {key}
+),
+shown AS (
+  SELECT {names(contract.key, "h")}, max({stored_until}) AS known_until
+  FROM history_before h LEFT SEMI JOIN changed c ON {same(contract.key, "h", "c")} GROUP BY {names(contract.key, "h")}
+),
+deleted AS (SELECT {key}, max(deleted_at) AS deleted_at FROM known_deletes GROUP BY {key})
+SELECT {names(contract.key, "c")}, c.events, {late} AS is_late,
+  c.events > 1 OR c.deletes > 0 OR s.known_until IS NOT NULL OR {late} AS is_walked
+FROM changed c
+LEFT JOIN shown s ON {same(contract.key, "c", "s")}
+LEFT JOIN deleted d ON {same(contract.key, "c", "d")}"""
+
+
+def touched_facts(touched: str) -> str:
+    """One row of counts: keys `touched`, `walked`, `late`, and `repeated`, those with several changed events."""
     return (
-        f"SELECT {names(contract.key)}, min(_sequence) AS first_at, min(_is_added) AS is_added"
-        f" FROM changed_events GROUP BY {names(contract.key)}"
+        "SELECT count(*) AS touched, count_if(is_walked) AS walked, count_if(is_late) AS late,"
+        f" count_if(events > 1) AS repeated FROM {touched}"
     )
 
 
-def last_versions(contract: Contract) -> str:
-    """The last stored version of each touched key, and `known_until`, the greatest time it accounts for."""
-    key = contract.key
+def open_versions(contract: Contract) -> str:
+    """The open version of each walked key that is not late."""
     return (
-        f"SELECT * FROM (SELECT h.*, greatest(h._sequence, coalesce(h.valid_to, h._sequence)) AS known_until,"
-        f" row_number() OVER (PARTITION BY {names(key, 'h')} ORDER BY h.valid_from DESC) AS _last"
-        f" FROM history_before h LEFT SEMI JOIN touched t ON {same(key, 'h', 't')}) AS numbered WHERE _last = 1"
+        "SELECT h.* FROM history_before h LEFT SEMI JOIN (SELECT * FROM touched WHERE is_walked AND NOT is_late) t"
+        f" ON {same(contract.key, 'h', 't')} WHERE h.is_current"
     )
 
 
-def late_keys(contract: Contract) -> str:
-    """Touched keys that must be recomputed from the log: an event was taken away or changed, or a new one is not later
-    than everything known of the key, deletes included (`known_deletes`: key…, `deleted_at`)."""
-    key = contract.key
+def first_versions(contract: Contract, events: str, touched: str) -> str:
+    """The changes that new keys with one upsert make: the table's columns, `_change`, `_is_effective`. Reads the
+    relations `events`, as `changed_events`, and `touched`."""
     return (
-        f"SELECT {names(key, 't')} FROM touched t LEFT JOIN last_versions l ON {same(key, 't', 'l')}"
-        f" LEFT JOIN (SELECT {names(key)}, max(deleted_at) AS deleted_at FROM known_deletes GROUP BY {names(key)}) d"
-        f" ON {same(key, 't', 'd')}"
-        " WHERE t.is_added = 0 OR t.first_at <= l.known_until OR t.first_at <= d.deleted_at"
+        f"SELECT {names(_fields(contract), 'e')}, e._sequence AS valid_from, CAST(NULL AS timestamp) AS valid_to,"
+        " TRUE AS is_current, e._sequence, e._batch_id, e._batch_date, e._file_sha256, e._record, 'insert' AS _change,"
+        f" TRUE AS _is_effective FROM {events} e LEFT ANTI JOIN (SELECT * FROM {touched} WHERE is_walked) w"
+        f" ON {same(contract.key, 'e', 'w')}"
     )
 
 
 def events(contract: Contract, has_late_keys: bool) -> str:
-    """All events to walk: of late keys every accepted one (`logged_events`), of the others the new ones and their open
-    version as one event at its `valid_from`."""
+    """All events to walk: of late keys every accepted one (`logged_events`), of the other walked ones the new ones and
+    their open version as one event at its `valid_from`."""
     key, fields = contract.key, _fields(contract)
-    late = f" LEFT ANTI JOIN late k ON {same(key, 'e', 'k')}" if has_late_keys else ""
+    event = (
+        f"SELECT {names(fields, 'e')}, e._batch_id, e._batch_date, e._file_sha256, e._record, e._revision,"
+        " e._op, e._sequence, e._sequence AS _at"
+    )
     new = (
-        f"SELECT {names(fields, 'e')}, e._batch_id, e._batch_date, e._file_sha256, e._record, e._revision, e._row_hash,"
-        f" e._op, e._sequence, e._sequence AS _at FROM changed_events e{late}"
+        f"{event} FROM changed_events e LEFT SEMI JOIN (SELECT * FROM touched WHERE is_walked AND NOT is_late) t"
+        f" ON {same(key, 'e', 't')}"
     )
     seed = (
-        f"SELECT {names(fields, 'e')}, e._batch_id, e._batch_date, e._file_sha256, e._record,"
-        " CAST(0 AS bigint) AS _revision, '' AS _row_hash, 'upsert' AS _op, e._sequence, e.valid_from AS _at"
-        f" FROM last_versions e{late} WHERE e.is_current"
+        f"SELECT {names(fields)}, _batch_id, _batch_date, _file_sha256, _record, CAST(0 AS bigint) AS _revision,"
+        " 'upsert' AS _op, _sequence, valid_from AS _at FROM open_versions"
     )
-    logged = (
-        f"SELECT {names(fields, 'e')}, e._batch_id, e._batch_date, e._file_sha256, e._record, e._revision, e._row_hash,"
-        " e._op, e._sequence, e._sequence AS _at FROM logged_events e"
-    )
-    return " UNION ALL ".join([new, seed, *([logged] if has_late_keys else [])])
+    return " UNION ALL ".join([new, seed, *([f"{event} FROM logged_events e"] if has_late_keys else [])])
 
 
-def versions(contract: Contract) -> str:
-    """The versions that `events` make: the table's columns, one row per (key, `valid_from`)."""
+def versions(contract: Contract, has_repeated_times: bool) -> str:
+    """The versions that `events` make: the table's columns, one row per (key, `valid_from`). Unless
+    `has_repeated_times`, no key has two events of one time."""
     key, fields = contract.key, _fields(contract)
     over = f"(PARTITION BY {names(key)} ORDER BY _at)"
-    then = "".join(f"{name(column)} DESC NULLS LAST, " for column in contract.sequence_then)
     shown = names((*fields, *_EVENT_COLUMNS))
+    standing = one_per_time(contract, (*fields, *_EVENT_COLUMNS), "events", "_at")
     return f"""
-WITH ranked AS (
-    SELECT {shown}, row_number() OVER (
-        PARTITION BY {names(key)}, _at
-        ORDER BY {then}_batch_date DESC, _revision DESC, CASE WHEN _op = 'delete' THEN 0 ELSE 1 END,
-                 _row_hash DESC, _file_sha256, _record
-    ) AS _rank
-    FROM events
-),
-standing AS (SELECT {shown} FROM ranked WHERE _rank = 1),
+WITH standing AS ({standing if has_repeated_times else f"SELECT {shown} FROM events"}),
 {_filled(contract, shown)}
 compared AS (
     SELECT {shown}, lag(_op) OVER {over} AS _op_before,
@@ -145,14 +152,13 @@ filled AS (SELECT {values} FROM lives),"""
 
 def stored_versions(contract: Contract, has_late_keys: bool) -> str:
     """The stored rows that the walk replaces: the open version of keys in order, all versions of late keys."""
-    columns = names(history_table(contract).column_names, "h")
-    seed = f"SELECT {columns} FROM last_versions h WHERE h.is_current"
+    columns = history_table(contract).column_names
+    seed = f"SELECT {names(columns)} FROM open_versions"
+    late = "(SELECT * FROM touched WHERE is_late)"
     if not has_late_keys:
         return seed
-    key = contract.key
-    return (
-        f"{seed} AND NOT EXISTS (SELECT 1 FROM late k WHERE {same(key, 'h', 'k')})"
-        f" UNION ALL SELECT {columns} FROM history_before h LEFT SEMI JOIN late k ON {same(key, 'h', 'k')}"
+    return f"{seed} UNION ALL SELECT {names(columns, 'h')} FROM history_before h LEFT SEMI JOIN {late} k ON " + same(
+        contract.key, "h", "k"
     )
 
 

@@ -26,18 +26,20 @@ DELETES = ("delete", "d")
 
 @dataclass(frozen=True)
 class StageQueries:
-    """Three queries; each result is a relation named like its field before the next one is run.
+    """Four queries; each result is a relation named like its field before the next one is run.
 
     `repeats` (over `records`): `_record` of the records that equal an earlier one in every cell.
-    `typed` (over `records`): `_record`, `_line`, the contract's columns, `_sequence`, `_op`, `_row_hash`, `_warnings`,
-    `_rescued`, and `_errors` but for `sequence_ahead`.
-    `judged` (over `typed`, `repeats`): every record that is no repeat: `_record`, `_line`, the columns of the log, and
-    `_errors`: the codes of all error rules it breaks, comma-separated in the order of `checks`; NULL if it is sound.
+    `typed` (over `records`): `_record`, `_line`, the contract's columns, `_sequence`, `_op`, `_warnings`, `_rescued`,
+    and `_errors` but for `sequence_ahead`.
+    `judged` (over `typed`, `repeats`): the same for every record that is no repeat, and `_errors` complete: the codes
+    of all error rules it breaks, comma-separated in the order of `checks`; NULL if it is sound.
+    `logged` (over `judged`): the sound records, with the columns of the log.
     """
 
     repeats: str
     typed: str
     judged: str
+    logged: str
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,11 @@ class Check:
 def stage_queries(contract: Contract, present: Sequence[str], rescued: Sequence[str]) -> StageQueries:
     """The queries for a file with the columns `present` (`_op` may be one) and the unknown columns `rescued`.
 
-    Parameters of `judged`: batch_id, batch_date, revision, file_sha256, source_file, source_system, ingested_at; of
-    `typed`: none, but batch_sequence where the contract names no sequence. So one text serves many files.
+    Parameters of `logged`: batch_id, batch_date, revision, file_sha256, source_file, source_system, ingested_at; of
+    `judged`: batch_date; of `typed`: none, but batch_sequence where the contract names no sequence. So one text serves
+    many files.
     """
-    return StageQueries(_repeats(present, rescued), _typed(contract, present), _judged(contract))
+    return StageQueries(_repeats(present, rescued), _typed(contract, present), _judged(contract), _logged(contract))
 
 
 def checks(contract: Contract) -> tuple[Check, ...]:
@@ -120,7 +123,6 @@ SELECT _record FROM numbered WHERE _nth > 1"""
 def _typed(contract: Contract, present: Sequence[str]) -> str:
     texts = [f"{_text(field, present)} AS {_text_name(field.name)}" for field in contract.fields]
     values = [f"{_value(field, contract)} AS `{field.name}`" for field in contract.fields]
-    spelt = [f"text(`{field.name}`) AS {_spelt_name(field)}" for field in contract.fields if field.type != "string"]
     judged = sorted(_typed_checks(contract), key=lambda check: not check.essential)
     flags = [f"{check.broken} AS `_is_{check.code}`" for check in judged]
     op = "lower(nullif(trim(_op), ''))" if "_op" in present else "'upsert'"
@@ -135,8 +137,7 @@ readings AS (
 ),
 events AS (
   SELECT *, {_sequence(contract)} AS _sequence,
-  CASE WHEN coalesce(_text_op, 'upsert') IN {UPSERTS} THEN 'upsert' WHEN _text_op IN {DELETES} THEN 'delete' END AS _op,
-  {_listed(spelt)}
+  CASE WHEN coalesce(_text_op, 'upsert') IN {UPSERTS} THEN 'upsert' WHEN _text_op IN {DELETES} THEN 'delete' END AS _op
   FROM readings
 ),
 flagged AS (
@@ -144,7 +145,6 @@ flagged AS (
   FROM events
 )
 SELECT _record, _line, {_names(contract)}, _sequence, _op,
-  sha2(concat_ws(',', {_listed([_prefixed(field) for field in contract.fields])}), 256) AS _row_hash,
   {_codes(judged, "warn")} AS _warnings,
   _rescued,
   {_codes(judged, "error")} AS _errors
@@ -161,10 +161,6 @@ def _names(contract: Contract) -> str:
 
 def _text_name(name: str) -> str:
     return f"`_text_{name}`"
-
-
-def _spelt_name(field: Field) -> str:
-    return f"`{field.name}`" if field.type == "string" else f"`_spelt_{field.name}`"
 
 
 def _text(field: Field, present: Sequence[str]) -> str:
@@ -195,12 +191,6 @@ def _sequence(contract: Contract) -> str:
     return f"coalesce({', '.join(f'`{name}`' for name in contract.sequence)})"
 
 
-def _prefixed(field: Field) -> str:
-    """`<code points>,<canonical text>`, `-` for NULL: no two rows of values give the same joined text."""
-    text = _spelt_name(field)
-    return f"coalesce(text(length({text})), '-'), {text}"
-
-
 def _codes(judged: Sequence[Check], criticality: Criticality) -> str:
     """Two steps, so that a sound record, as nearly all are, costs one condition and no text."""
     of_kind = [check for check in judged if check.criticality == criticality]
@@ -219,9 +209,16 @@ def _joined(flags: Sequence[str], only: str) -> str:
 def _judged(contract: Contract) -> str:
     ahead = _sequence_ahead(contract)
     return f"""
-SELECT typed._record, typed._line, {_names(contract)},
-  :batch_id AS _batch_id, :batch_date AS _batch_date, :revision AS _revision, :file_sha256 AS _file_sha256,
-  :source_file AS _source_file, coalesce(:source_system, CAST(NULL AS string)) AS _source_system,
-  _sequence, _op, _row_hash, _warnings, _rescued, :ingested_at AS _ingested_at,
+SELECT typed._record, typed._line, {_names(contract)}, _sequence, _op, _warnings, _rescued,
   CASE WHEN {ahead.broken} THEN concat_ws(',', {quoted(ahead.code)}, _errors) ELSE _errors END AS _errors
 FROM typed LEFT ANTI JOIN repeats ON typed._record = repeats._record"""
+
+
+def _logged(contract: Contract) -> str:
+    """What is the same in every row is added last: rows are wide enough without it."""
+    return f"""
+SELECT {_names(contract)},
+  :batch_id AS _batch_id, :batch_date AS _batch_date, :revision AS _revision, :file_sha256 AS _file_sha256,
+  :source_file AS _source_file, coalesce(:source_system, CAST(NULL AS string)) AS _source_system, _record,
+  _sequence, _op, _warnings, _rescued, :ingested_at AS _ingested_at
+FROM judged WHERE _errors IS NULL"""

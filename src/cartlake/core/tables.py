@@ -15,7 +15,6 @@ STAGE_COLUMNS = (
     Column("_record", BIGINT),
     Column("_sequence", TIMESTAMP),
     Column("_op", STRING),
-    Column("_row_hash", STRING),
     Column("_warnings", STRING),
     Column("_rescued", TEXT_MAP),
     Column("_ingested_at", TIMESTAMP),

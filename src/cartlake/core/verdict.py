@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from cartlake.core.model import CheckRule
+
 Severity = Literal["high", "medium", "low"]
 Verdict = Literal["PASS", "WARN", "FAIL"]
 GateDecision = Literal["publish", "hold"]
@@ -22,6 +24,10 @@ class RuleResult:
     rows_checked: int
     rows_failed: int
     sample_keys: str
+
+    @classmethod
+    def of(cls, rule: CheckRule, rows_checked: int, rows_failed: int, sample_keys: str = "") -> RuleResult:
+        return cls(rule.code, rule.description, rule.severity, rule.action, rows_checked, rows_failed, sample_keys)
 
     @property
     def outcome(self) -> Literal["passed", "failed"]:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from cartlake.core import history
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Preparation, Publication
-from cartlake.core.sqltext import name, names, same, semi_join
+from cartlake.core.sqltext import name, names, semi_join
 from cartlake.core.table import BIGINT, DATE, STRING, Column, Table
 from cartlake.core.tables import history_table, prepared_table, stage_table
 from cartlake.tasks import derive
 from cartlake.tasks.context import Context, FileKey, accepted_files
 
+# From here on first versions are not copied.
+_MANY = 50_000
 _ACCEPTED = (
     Column("file_sha256", STRING),
     Column("batch_date", DATE),
@@ -66,26 +68,64 @@ def _write(context: Context, table: Table) -> int:
 def _history_changes(context: Context, contract: Contract, acceptance: Acceptance, base: Publication) -> bool:
     """Defines `before_<table>` and `changes_<table>`; whether there are changes."""
     engine, table = context.engine, history_table(contract)
-    engine.read(f"before_{table.name}", table, base.tables.get(table.name, 0))
+    before, touched = f"before_{table.name}", f"touched_{table.name}"
+    engine.read(before, table, base.tables.get(table.name, 0))
     files = [file for file in context.ledger.batch_files() if file.feed == contract.feed]
     changed = _changed_files(files, acceptance)
     if not changed:
         engine.values(f"changes_{table.name}", _change_columns(table), [])
         return False
-    engine.define("history_before", f"SELECT * FROM before_{table.name}")
+    engine.define("history_before", f"SELECT * FROM {before}")
     _define_changed_events(context, contract, changed, base)
-    engine.materialise("touched", history.touched_keys(contract))
-    engine.materialise("last_versions", history.last_versions(contract))
-    accepted = accepted_files(files, acceptance.after)
-    _define_log(context, contract, accepted)
-    has_late = engine.materialise("late", history.late_keys(contract)) > 0
-    if has_late:
+    _define_known_deletes(context, contract, accepted_files(files, acceptance.after))
+    engine.materialise(touched, history.touched_keys(contract))
+    counted = engine.rows(history.touched_facts(touched))[0]
+    facts = _Touched(**{name: int(str(count)) for name, count in counted.items()})
+    if facts.walked:
+        _define_walk(context, contract, facts)
+    return _define_changes(context, contract, facts) > 0
+
+
+@dataclass(frozen=True)
+class _Touched:
+    """How many keys of a feed are touched, walked, late, and have several changed events."""
+
+    touched: int
+    walked: int
+    late: int
+    repeated: int
+
+
+def _define_walk(context: Context, contract: Contract, facts: _Touched) -> None:
+    """`computed` and `stored`: the versions of the walked keys as they will be and as they are."""
+    engine, has_late_keys = context.engine, facts.late > 0
+    engine.define("touched", f"SELECT * FROM touched_{contract.table}")
+    engine.materialise("open_versions", history.open_versions(contract))
+    if has_late_keys:
+        engine.read("log_all", stage_table(contract))
         logged = f"({_with_batch(contract, 'log_all', 'accepted')})"
-        engine.define("logged_events", semi_join(logged, "late", contract.key))
-    engine.define("events", history.events(contract, has_late))
-    engine.define("computed", history.versions(contract))
-    engine.define("stored", history.stored_versions(contract, has_late))
-    return engine.materialise(f"changes_{table.name}", history.version_changes(contract, _looked_at(context))) > 0
+        late = f"(SELECT * FROM touched_{contract.table} WHERE is_late)"
+        engine.define("logged_events", semi_join(logged, late, contract.key))
+    engine.define("events", history.events(contract, has_late_keys))
+    engine.define("computed", history.versions(contract, has_late_keys or facts.repeated > 0))
+    engine.define("stored", history.stored_versions(contract, has_late_keys))
+
+
+def _define_changes(context: Context, contract: Contract, facts: _Touched) -> int:
+    """`changes_<table>`; about how many rows it has. Many first versions are read from the log again whenever they are
+    asked for: that is cheaper than a copy of all their columns."""
+    table, first = history_table(contract), facts.touched - facts.walked
+    changes, columns = f"changes_{table.name}", names(column.name for column in _change_columns(table))
+    firsts = history.first_versions(contract, f"changed_events_{table.name}", f"touched_{table.name}")
+    walked = history.version_changes(contract, _looked_at(context))
+    parts = ([f"SELECT {columns} FROM ({walked}) w"] if facts.walked else []) + ([firsts] if first else [])
+    if first < _MANY:
+        return context.engine.materialise(changes, " UNION ALL ".join(parts))
+    if facts.walked:
+        context.engine.materialise(f"walked_{changes}", parts[0])
+        parts[0] = f"SELECT {columns} FROM walked_{changes}"
+    context.engine.define(changes, " UNION ALL ".join(parts))
+    return first
 
 
 def _looked_at(context: Context) -> frozenset[str]:
@@ -112,31 +152,34 @@ def _changed_files(files: Iterable[BatchFile], acceptance: Acceptance) -> dict[F
 def _define_changed_events(
     context: Context, contract: Contract, changed: Mapping[FileKey, tuple[str, bool]], base: Publication
 ) -> None:
-    """`changed_events`: staged rows of the changed files as they are and, for files accepted before, as they were."""
-    engine, stage = context.engine, stage_table(contract)
-    where = _where(changed)
-    engine.read("log_now", stage, where=where)
-    engine.read("log_then", stage, base.tables.get(stage.name, 0), where=where)
+    """`changed_events`, as `changed_events_<table>` too: staged rows of the changed files as they are and, for files
+    accepted before, as they were."""
+    engine, stage, table = context.engine, stage_table(contract), contract.table
     rows = [(sha, day, batch, int(added)) for (_, sha, day), (batch, added) in changed.items()]
-    engine.values("changed_files", _ACCEPTED, rows)
-    is_simple = all(added for _, added in changed.values())
-    now = _with_batch(contract, "log_now", "changed_files")
-    then = f" UNION ALL {_with_batch(contract, 'log_then', 'changed_files')} WHERE f.is_added = 0"
-    engine.define("changed_events", now if is_simple else now + then)
+    engine.values(f"changed_files_{table}", _ACCEPTED, rows)
+    where = _where(changed)
+    engine.read(f"log_now_{table}", stage, where=where)
+    events = _with_batch(contract, f"log_now_{table}", f"changed_files_{table}")
+    if not all(added for _, added in changed.values()):
+        engine.read(f"log_then_{table}", stage, base.tables.get(stage.name, 0), where=where)
+        then = _with_batch(contract, f"log_then_{table}", f"changed_files_{table}")
+        events += f" UNION ALL {then} WHERE f.is_added = 0"
+    engine.define(f"changed_events_{table}", events)
+    engine.define("changed_events", f"SELECT * FROM changed_events_{table}")
 
 
-def _define_log(context: Context, contract: Contract, accepted: Mapping[FileKey, str]) -> None:
-    """`log_all` and `accepted`, its files that count; `known_deletes`: the deletes of touched keys accepted before."""
+def _define_known_deletes(context: Context, contract: Contract, accepted: Mapping[FileKey, str]) -> None:
+    """`accepted`, the files of the log that count, and `known_deletes`, the deletes accepted before. Files
+    without a delete, nearly all, are not opened."""
     engine, key = context.engine, contract.key
     engine.values("accepted", _ACCEPTED, [(sha, day, batch, 0) for (_, sha, day), batch in accepted.items()])
-    engine.read("log_all", stage_table(contract))
-    same_key, columns = same(key, "e", "k"), names(key, "e")
+    engine.read("log_deletes", stage_table(contract), where={"_op": ["delete"]})
+    same_file = "e._file_sha256 = f.file_sha256 AND e._batch_date = f.batch_date"
     engine.define(
         "known_deletes",
-        f"SELECT {columns}, e._sequence AS deleted_at FROM log_all e LEFT SEMI JOIN touched k ON {same_key}"
-        " LEFT SEMI JOIN accepted f ON e._file_sha256 = f.file_sha256 AND e._batch_date = f.batch_date"
-        " LEFT ANTI JOIN changed_files c ON e._file_sha256 = c.file_sha256 AND e._batch_date = c.batch_date"
-        " WHERE e._op = 'delete'",
+        f"SELECT {names(key, 'e')}, e._sequence AS deleted_at FROM log_deletes e"
+        f" LEFT SEMI JOIN accepted f ON {same_file}"
+        f" LEFT ANTI JOIN changed_files_{contract.table} f ON {same_file}",
     )
 
 

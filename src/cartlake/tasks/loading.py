@@ -16,7 +16,6 @@ from cartlake.core.header import check_encoding, find_layout, header_text
 from cartlake.core.lines import physical_lines, raw_lines
 from cartlake.core.manifest import ExpectedFile, differs
 from cartlake.core.profile import Profile
-from cartlake.core.sqltext import names
 from cartlake.core.staging import stage_queries
 from cartlake.core.table import BIGINT, STRING, Column
 from cartlake.core.tables import QUARANTINE, stage_table
@@ -104,8 +103,8 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
     judged = engine.materialise("judged", queries.judged, parameters)
     quarantined = _quarantine_records(context, delivery, source)
     table = stage_table(contract)
-    engine.define("good", f"SELECT {names(table.column_names)} FROM judged WHERE _errors IS NULL")
-    good = int(str(engine.rows("SELECT count(*) AS n FROM good")[0]["n"]))
+    engine.define("logged", queries.logged, parameters)
+    good = int(str(engine.rows("SELECT count(*) AS n FROM judged WHERE _errors IS NULL")[0]["n"]))
     counts = Counts(count.rows_in, good, quarantined, duplicates)
     if not counts.balanced or judged + duplicates + count.unreadable != count.rows_in:
         raise EngineError(
@@ -115,7 +114,7 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
             hint="Nothing was staged. This is a fault of cartlake: please report it with the file's profile.",
         )
     _require_as_announced(delivery, count.rows_in)
-    engine.replace(table, delivery.slice, "good")
+    engine.replace(table, delivery.slice, "logged")
     return _staged_file(delivery, counts, source, ",".join(rescued) or None)
 
 

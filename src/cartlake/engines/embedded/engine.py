@@ -46,6 +46,7 @@ class EmbeddedEngine:
         self._scopes: list[set[str]] = [set()]
         self._tables: set[str] = set()
         self._views: dict[str, View] = {}
+        self._empties: dict[str, Table] = {}
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -73,11 +74,11 @@ class EmbeddedEngine:
 
     def replace(self, table: Table, where: Where, relation: str) -> int:
         outdated = [file for file in self._store.files(table.name, None) if file.may_hold(where)]
-        mixed = [file for file in outdated if not file.holds_only(where)]
+        mixed = [file for file in outdated if not file.is_within(where)]
         with mapped(f"replace in {table.name}"):
             added = self._store.add(table, self._typed(table, quote(relation), relation), where)
             if mixed:
-                kept = f"SELECT * FROM ({self._scan(table, mixed)}) WHERE NOT coalesce({_belongs(where)}, false)"
+                kept = f"{self._scan(table, mixed)} WHERE NOT coalesce({_belongs(where)}, false)"
                 added += self._store.add(table, kept)
         if not added and not outdated:
             return self.version(table.name)
@@ -91,7 +92,8 @@ class EmbeddedEngine:
         outdated = self._holding(table, "_old_keys")
         same_key = " AND ".join(f"t.{quote(name)} = c.{quote(name)}" for name in table.key)
         rows = self._typed(table, f"{changes} WHERE _change <> 'delete'", changes)
-        kept = f"SELECT t.* FROM ({self._scan(table, outdated)}) t ANTI JOIN _old_keys c ON {same_key}"
+        columns = ", ".join(f"t.{quote(name)}" for name in table.column_names)
+        kept = f"SELECT {columns} FROM ({self._scan(table, outdated)}) t ANTI JOIN _old_keys c ON {same_key}"
         with mapped(f"merge into {table.name}"):
             added = self._store.add(table, f"SELECT * FROM ({rows}) UNION ALL {kept}")
         self._drop("_old_keys")
@@ -120,8 +122,8 @@ class EmbeddedEngine:
 
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         files = [file for file in self._store.files(table.name, version) if file.may_hold(where or {})]
-        scan = self._scan(table, files)
-        self._view(name, View(f"SELECT * FROM ({scan}) WHERE {_belongs(where)}" if where else scan))
+        is_whole = all(file.is_within(where or {}) for file in files)
+        self._view(name, View(self._scan(table, files) + ("" if is_whole else f" WHERE {_belongs(where or {})}")))
 
     def define(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> None:
         self._view(name, View(compile_sql(sql, self.target, params or {}), tables_of(sql)))
@@ -194,16 +196,26 @@ class EmbeddedEngine:
             needed[name] = view.sql
 
     def _scan(self, table: Table, files: Sequence[DataFile]) -> str:
+        """A query of all rows of the files; its columns are the table's, in any order. It is short, because small
+        batches spend most of their time on DuckDB reading queries."""
         if not files:
-            empty = ", ".join(f"CAST(NULL AS {duck_type(c.type)}) AS {quote(c.name)}" for c in table.columns)
-            return f"SELECT {empty} WHERE false"
+            return f"SELECT * FROM {self._empty(table)}"
         paths = ", ".join(literal(self._store.full_path(table.name, file)) for file in files)
         types = ", ".join(
             f"{quote(c.name)}: {duck_type(c.type)}" for c in table.columns if c.name in table.partition_by
         )
-        partitions = f", hive_partitioning = true, hive_types = {{{types}}}" if types else ", hive_partitioning = false"
-        columns = ", ".join(quote(name) for name in table.column_names)
-        return f"SELECT {columns} FROM read_parquet([{paths}]{partitions})"
+        partitions = f"hive_partitioning = true, hive_types = {{{types}}}" if types else "hive_partitioning = false"
+        return f"SELECT * FROM read_parquet([{paths}], {partitions})"
+
+    def _empty(self, table: Table) -> str:
+        """The name of a relation with the table's columns and no rows, made once."""
+        name = f"_no_{table.name}"
+        if self._empties.get(name) != table:
+            columns = ", ".join(f"{quote(c.name)} {duck_type(c.type)}" for c in table.columns)
+            with mapped(f"create {name}"):
+                self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} ({columns})").fetchall()
+            self._empties[name] = table
+        return quote(name)
 
     def _typed(self, table: Table, rows: str, relation: str) -> str:
         """A query of `rows`, all or some of `relation`, with exactly the table's columns and types."""

@@ -41,20 +41,26 @@ _LONGEST_STATISTIC = 200
 
 @dataclass(frozen=True)
 class DataFile:
-    """One Parquet file of a version; `least` and `most` are the bounds of its columns where they are known."""
+    """One Parquet file of a version; `least` and `most` are the bounds of its columns where they are known, `nulls` how
+    many rows have none."""
 
     path: str
     size: int
     partition: Mapping[str, str]
     least: Mapping[str, object]
     most: Mapping[str, object]
+    nulls: Mapping[str, object]
 
     def may_hold(self, where: Where) -> bool:
         return all(any(self._within(column, value) for value in values) for column, values in where.items())
 
-    def holds_only(self, where: Where) -> bool:
-        """All rows have exactly the values of `where` (which names one value a column)."""
-        return all(self._bounds(column) == (value, value) for column, (value,) in where.items())
+    def is_within(self, where: Where) -> bool:
+        """All rows have the same value in each column of `where`, and it is one of those listed there."""
+        return all(
+            least == most and least in values and (column in self.partition or self.nulls.get(column) == 0)
+            for column, values in where.items()
+            for least, most in [self._bounds(column)]
+        )
 
     def _within(self, column: str, value: str) -> bool:
         least, most = self._bounds(column)
@@ -247,13 +253,16 @@ def _data_files(handle: DeltaTable) -> tuple[DataFile, ...]:
     count = len(columns["path"])
     nothing: list[dict[str, object]] = [{}] * count
     return tuple(
-        DataFile(path, size, {name: str(value) for name, value in partition.items()}, _known(least), _known(most))
-        for path, size, partition, least, most in zip(
+        DataFile(
+            path, size, {n: str(value) for n, value in partition.items()}, _known(least), _known(most), _known(nulls)
+        )
+        for path, size, partition, least, most, nulls in zip(
             columns["path"],
             columns["size_bytes"],
             columns.get("partition", nothing),
             columns.get("min", nothing),
             columns.get("max", nothing),
+            columns.get("null_count", nothing),
             strict=True,
         )
     )
@@ -285,7 +294,8 @@ def _statistics(table: Table, count: int, columns: Mapping[str, Mapping[str, str
 def _added(action: AddAction) -> DataFile:
     statistics = json.loads(action.stats)
     partition = {name: str(value) for name, value in action.partition_values.items()}
-    return DataFile(action.path, action.size, partition, statistics["minValues"], statistics["maxValues"])
+    bounds = (statistics[part] for part in ("minValues", "maxValues", "nullCount"))
+    return DataFile(action.path, action.size, partition, *bounds)
 
 
 def _remove(file: DataFile) -> RemoveAction:

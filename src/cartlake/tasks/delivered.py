@@ -1,0 +1,101 @@
+"""What a batch delivers of each feed, beside what was known before: the relations of check models, and ties."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cartlake.core import known
+from cartlake.core.batch import Batch
+from cartlake.core.contract import Contract
+from cartlake.core.entries import BatchFile, Publication
+from cartlake.core.sqltext import names
+from cartlake.core.tables import history_table, stage_table
+from cartlake.core.verdict import RuleResult
+from cartlake.engines.base import Engine
+from cartlake.tasks.context import Context
+
+_SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One feed's relations are defined; `has_several` and `has_met` say whether `several_<feed>` and `met_<feed>` have
+    rows."""
+
+    contract: Contract
+    has_several: bool
+    has_met: bool
+
+
+def define_delivered(context: Context, batch: Batch, earlier: Sequence[str]) -> list[Delivered]:
+    """`batch_<feed>`, `known_<feed>` and `ended_<feed>` of every feed, as `core.known` has them. `earlier` are batches
+    that are not published yet and known all the same."""
+    published = context.ledger.latest_publication()
+    files = context.ledger.batch_files([batch.batch_id, *earlier])
+    return [
+        _define_feed(context, contract, batch, [file for file in files if file.feed == contract.feed], published)
+        for contract in context.contracts
+    ]
+
+
+def _define_feed(
+    context: Context, contract: Contract, batch: Batch, files: Sequence[BatchFile], published: Publication
+) -> Delivered:
+    engine, feed = context.engine, contract.feed
+    stage, history = stage_table(contract), history_table(contract)
+    engine.read(f"staged_{feed}", stage, where=_slices([file for file in files if file.batch_id == batch.batch_id]))
+    engine.read(f"earlier_{feed}", stage, where=_slices([file for file in files if file.batch_id != batch.batch_id]))
+    engine.read(f"published_{feed}", history, published.tables.get(history.name, 0))
+    engine.define(f"events_{feed}", f"SELECT * FROM staged_{feed} WHERE _op = 'upsert'")
+    engine.define(f"previous_{feed}", _previous(contract))
+    has_several = engine.materialise(f"several_{feed}", known.several(contract)) > 0
+    engine.define(f"standing_{feed}", known.standing(contract, has_several))
+    has_met = engine.materialise(f"met_{feed}", known.met(contract)) > 0
+    engine.define(f"batch_{feed}", known.newest(contract, has_several, has_met))
+    engine.define(f"known_{feed}", known.known(contract))
+    engine.define(f"ended_{feed}", known.ended(contract))
+    return Delivered(contract, has_several, has_met)
+
+
+def _slices(files: Sequence[BatchFile]) -> dict[str, list[str]]:
+    staged = [file for file in files if file.status == "staged"]
+    return {
+        "_file_sha256": [file.file_sha256 for file in staged],
+        "_batch_date": [file.batch_date.isoformat() for file in staged],
+    }
+
+
+def _previous(contract: Contract) -> str:
+    shown = names((*(f.name for f in contract.fields), "_sequence", "_file_sha256", "_record"))
+    return (
+        f"SELECT {shown}, valid_from FROM published_{contract.feed}"
+        f" UNION ALL SELECT {shown}, _sequence AS valid_from FROM earlier_{contract.feed} WHERE _op = 'upsert'"
+    )
+
+
+def find_ties(engine: Engine, delivered: Delivered) -> list[RuleResult]:
+    """Two upserts of one key and time that say different things, and deliveries whose changes keep their times."""
+    contract, has_met = delivered.contract, delivered.has_met
+    facts = engine.rows(known.facts(contract, has_met))[0]
+    keys, newer, met_again = (int(str(facts[name])) for name in ("keys", "newer", "met_again"))
+    rule, moves = known.sequence_tie(contract), known.SEQUENCE_DOES_NOT_MOVE
+    if not (delivered.has_several or met_again):
+        return [RuleResult.of(rule, keys, 0), RuleResult.of(moves, int(has_met), 0)]
+    tied = engine.materialise(f"ties_{contract.feed}", known.ties(contract))
+    counted = engine.rows(f"SELECT count_if(is_known) AS n FROM ties_{contract.feed}")[0]["n"]
+    stands_still = known.stands_still(int(str(counted)), newer)
+    return [
+        RuleResult.of(rule, keys, tied, samples(engine, f"ties_{contract.feed}", rule.key, "TRUE") if tied else ""),
+        RuleResult.of(moves, int(has_met), int(stands_still), contract.feed if stands_still else ""),
+    ]
+
+
+def samples(engine: Engine, relation: str, key: Sequence[str], condition: str) -> str:
+    """The first keys of the rows of a relation that meet the condition, as people read them."""
+    texts = ", ".join(f"text({column})" for column in key)
+    rows = engine.rows(
+        f"SELECT DISTINCT concat_ws('/', {texts}) AS sample FROM {relation} WHERE {condition}"
+        f" ORDER BY sample LIMIT {_SAMPLES}"
+    )
+    return ", ".join(str(row["sample"]) for row in rows)
