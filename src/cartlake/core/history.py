@@ -172,10 +172,11 @@ def version_changes(contract: Contract, looked_at: AbstractSet[str]) -> str:
 
 
 def changes_between(columns: tuple[str, ...], key: tuple[str, ...], effective: tuple[str, ...]) -> str:
-    """The rows that turn `stored` into `computed`, both unique in `key`: `columns`, `_change`, `_is_effective`."""
+    """The rows that turn `stored` into `computed`, both unique in `key`: `columns`, `_change`, `_is_effective`. Of a
+    deleted row only the key has values."""
     is_new, is_gone = f"{name(key[0], 'o')} IS NULL", f"{name(key[0], 'n')} IS NULL"
     shown = ", ".join(
-        f"CASE WHEN {is_gone} THEN {name(column, 'o')} ELSE {name(column, 'n')} END AS {name(column)}"
+        f"coalesce({name(column, 'n')}, {name(column, 'o')}) AS {name(column)}" if column in key else name(column, "n")
         for column in columns
     )
     rest = tuple(column for column in columns if column not in key)

@@ -64,7 +64,7 @@ def standing(contract: Contract, has_several: bool) -> str:
     """`standing_<feed>`: of the batch's events the one that stands for each key and time."""
     feed, columns = contract.feed, names(stage_table(contract).column_names, "e")
     if not has_several:
-        return f"SELECT {columns} FROM events_{feed} e"
+        return f"SELECT * FROM events_{feed}"
     joined = f"JOIN several_{feed} s ON {same(contract.key, 'e', 's')}"
     ranked = one_per_time(contract, stage_table(contract).column_names, "repeated", "_sequence")
     return (
@@ -96,8 +96,7 @@ def newest(contract: Contract, has_several: bool, has_met: bool) -> str:
         before = f"SELECT {names(key)}, min(known_from) AS first_at FROM met_{feed} GROUP BY {names(key)}"
         joins += f" LEFT JOIN ({before}) k ON {same(key, 'e', 'k')}"
     first = f"least({', '.join(firsts)})" if len(firsts) > 1 else firsts[0]
-    columns = names(stage_table(contract).column_names, "e")
-    return f"SELECT {columns}, {first} AS first_at FROM standing_{feed} e{joins}{where}"
+    return f"SELECT e.*, {first} AS first_at FROM standing_{feed} e{joins}{where}"
 
 
 def known(contract: Contract) -> str:

@@ -67,8 +67,9 @@ class Engine(Protocol):
         """All rows of `relation` are in `table`; the version that holds them. An empty relation commits nothing."""
         ...
 
-    def replace(self, table: Table, where: Where, relation: str) -> int:
-        """The rows whose columns equal `where` (all rows if empty) are exactly those of `relation`; the version."""
+    def replace(self, table: Table, where: Where, relation: str | None) -> int:
+        """The rows whose columns equal `where` (all rows if empty) are exactly those of `relation`, which has no others
+        (no rows if None); the version."""
         ...
 
     def merge(self, table: Table, changes: str) -> int:

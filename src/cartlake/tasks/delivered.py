@@ -44,11 +44,12 @@ def _define_feed(
 ) -> Delivered:
     engine, feed = context.engine, contract.feed
     stage, history = stage_table(contract), history_table(contract)
+    earlier = [file for file in files if file.batch_id != batch.batch_id]
     engine.read(f"staged_{feed}", stage, where=_slices([file for file in files if file.batch_id == batch.batch_id]))
-    engine.read(f"earlier_{feed}", stage, where=_slices([file for file in files if file.batch_id != batch.batch_id]))
+    engine.read(f"earlier_{feed}", stage, where=_slices(earlier))
     engine.read(f"published_{feed}", history, published.tables.get(history.name, 0))
     engine.define(f"events_{feed}", f"SELECT * FROM staged_{feed} WHERE _op = 'upsert'")
-    engine.define(f"previous_{feed}", _previous(contract))
+    engine.define(f"previous_{feed}", _previous(contract, is_alone=not earlier))
     has_several = engine.materialise(f"several_{feed}", known.several(contract)) > 0
     engine.define(f"standing_{feed}", known.standing(contract, has_several))
     has_met = engine.materialise(f"met_{feed}", known.met(contract)) > 0
@@ -66,7 +67,9 @@ def _slices(files: Sequence[BatchFile]) -> dict[str, list[str]]:
     }
 
 
-def _previous(contract: Contract) -> str:
+def _previous(contract: Contract, *, is_alone: bool) -> str:
+    if is_alone:
+        return f"SELECT * FROM published_{contract.feed}"
     shown = names((*(f.name for f in contract.fields), "_sequence", "_file_sha256", "_record"))
     return (
         f"SELECT {shown}, valid_from FROM published_{contract.feed}"

@@ -72,8 +72,8 @@ def _history_changes(context: Context, contract: Contract, acceptance: Acceptanc
     engine.read(before, table, base.tables.get(table.name, 0))
     files = [file for file in context.ledger.batch_files() if file.feed == contract.feed]
     changed = _changed_files(files, acceptance)
+    engine.values(f"changes_{table.name}", _change_columns(table), [])
     if not changed:
-        engine.values(f"changes_{table.name}", _change_columns(table), [])
         return False
     engine.define("history_before", f"SELECT * FROM {before}")
     _define_changed_events(context, contract, changed, base)
@@ -83,7 +83,7 @@ def _history_changes(context: Context, contract: Contract, acceptance: Acceptanc
     facts = _Touched(**{name: int(str(count)) for name, count in counted.items()})
     if facts.walked:
         _define_walk(context, contract, facts)
-    return _define_changes(context, contract, facts) > 0
+    return facts.touched > 0 and _define_changes(context, contract, facts) > 0
 
 
 @dataclass(frozen=True)

@@ -101,10 +101,10 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
     duplicates = engine.materialise("repeats", queries.repeats)
     engine.define("typed", queries.typed, parameters)
     judged = engine.materialise("judged", queries.judged, parameters)
-    quarantined = _quarantine_records(context, delivery, source)
-    table = stage_table(contract)
     engine.define("logged", queries.logged, parameters)
     good = int(str(engine.rows("SELECT count(*) AS n FROM judged WHERE _errors IS NULL")[0]["n"]))
+    is_all_good = good == judged and not count.unreadable
+    quarantined = 0 if is_all_good else _define_unfit(context, delivery, source)
     counts = Counts(count.rows_in, good, quarantined, duplicates)
     if not counts.balanced or judged + duplicates + count.unreadable != count.rows_in:
         raise EngineError(
@@ -114,7 +114,8 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
             hint="Nothing was staged. This is a fault of cartlake: please report it with the file's profile.",
         )
     _require_as_announced(delivery, count.rows_in)
-    engine.replace(table, delivery.slice, "logged")
+    engine.replace(QUARANTINE, _quarantine_slice(delivery), None if is_all_good else "unfit")
+    engine.replace(stage_table(contract), delivery.slice, "logged" if good else None)
     return _staged_file(delivery, counts, source, ",".join(rescued) or None)
 
 
@@ -132,15 +133,15 @@ def _parameters(context: Context, delivery: Delivery) -> dict[str, object]:
     }
 
 
-def _quarantine_records(context: Context, delivery: Delivery, source: RecordSource) -> int:
-    """All records that are neither staged nor repeats stand in the quarantine with their text; how many they are."""
+def _define_unfit(context: Context, delivery: Delivery, source: RecordSource) -> int:
+    """`unfit`: all records that are neither staged nor repeats, with their text; how many they are."""
     engine = context.engine
     bad = engine.rows(
         "SELECT r._record, r._line, r._start, r._end FROM records r JOIN judged j ON r._record = j._record"
         " WHERE j._errors IS NOT NULL"
     )
     engine.values("raws", _RAW, _raw_texts(source, bad))
-    quarantined = engine.materialise(
+    return engine.materialise(
         "unfit",
         f"{_UNFIT} UNION ALL {_UNREADABLE}",
         {
@@ -149,8 +150,6 @@ def _quarantine_records(context: Context, delivery: Delivery, source: RecordSour
             "id": _quarantine_prefix(delivery),
         },
     )
-    engine.replace(QUARANTINE, _quarantine_slice(delivery), "unfit")
-    return quarantined
 
 
 _PLACE = (
@@ -220,9 +219,8 @@ def _reject(context: Context, delivery: Delivery, rejected: FileRejected) -> Sta
         "quarantined_at": context.ledger.now(),
     }
     context.engine.values("rejected", columns, [[row[column.name] for column in columns]])
-    context.engine.values("nothing", stage_table(delivery.contract).columns, [])
     context.engine.replace(QUARANTINE, _quarantine_slice(delivery), "rejected")
-    context.engine.replace(stage_table(delivery.contract), delivery.slice, "nothing")
+    context.engine.replace(stage_table(delivery.contract), delivery.slice, None)
     staged = _staged_file(delivery, Counts(1, 0, 1, 0), None, None)
     return replace(
         staged, status="rejected", reason=". ".join(said for said in (rejected.message, rejected.hint) if said)

@@ -15,6 +15,7 @@ from arro3.core import Array, DataType, Table
 from cartlake.core.table import Column
 from cartlake.errors import EngineError
 
+_SHORT = 3000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ"}
@@ -88,6 +89,20 @@ def register(
         connection.execute(f"{table} FROM _values").fetchall()
     finally:
         connection.unregister("_values")
+
+
+def few_rows(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> str | None:
+    """A query of `rows`, or None if its text would cost more than a table of them or cannot hold a value."""
+    if not rows:
+        nulls = ", ".join(f"NULL::{duck_type(column.type)} AS {quote(column.name)}" for column in columns)
+        return f"SELECT {nulls} WHERE false"
+    texts = [[_encoded(value) for value in row] for row in rows]
+    joined = "".join(text or "NULL" for row in texts for text in row)
+    if len(joined) > _SHORT or "\0" in joined:
+        return None
+    shown = ", ".join(_decoded(column) for column in columns)
+    listed = ", ".join(f"({', '.join('NULL' if text is None else literal(text) for text in row)})" for row in texts)
+    return f"SELECT {shown} FROM (VALUES {listed}) v({', '.join(quote(column.name) for column in columns)})"
 
 
 def _encoded(value: object) -> str | None:

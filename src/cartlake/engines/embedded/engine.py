@@ -69,14 +69,14 @@ class EmbeddedEngine:
 
     def append(self, table: Table, relation: str) -> int:
         with mapped(f"append to {table.name}"):
-            added = self._store.add(table, self._typed(table, quote(relation), relation))
+            added = self._store.add(table, self._rows(relation))
         return self._store.commit(table.name, added) if added else self.version(table.name)
 
-    def replace(self, table: Table, where: Where, relation: str) -> int:
+    def replace(self, table: Table, where: Where, relation: str | None) -> int:
         outdated = [file for file in self._store.files(table.name, None) if file.may_hold(where)]
         mixed = [file for file in outdated if not file.is_within(where)]
         with mapped(f"replace in {table.name}"):
-            added = self._store.add(table, self._typed(table, quote(relation), relation), where)
+            added = self._store.add(table, self._rows(relation), where) if relation else []
             if mixed:
                 kept = f"{self._scan(table, mixed)} WHERE NOT coalesce({_belongs(where)}, false)"
                 added += self._store.add(table, kept)
@@ -91,8 +91,8 @@ class EmbeddedEngine:
             return self.append(table, changes)
         outdated = self._holding(table, "_old_keys")
         same_key = " AND ".join(f"t.{quote(name)} = c.{quote(name)}" for name in table.key)
-        rows = self._typed(table, f"{changes} WHERE _change <> 'delete'", changes)
         columns = ", ".join(f"t.{quote(name)}" for name in table.column_names)
+        rows = self._whole(f"SELECT {columns} FROM {quote(changes)} t WHERE _change <> 'delete'", [changes])
         kept = f"SELECT {columns} FROM ({self._scan(table, outdated)}) t ANTI JOIN _old_keys c ON {same_key}"
         with mapped(f"merge into {table.name}"):
             added = self._store.add(table, f"SELECT * FROM ({rows}) UNION ALL {kept}")
@@ -130,26 +130,32 @@ class EmbeddedEngine:
 
     def materialise(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> int:
         query = self._whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
-        self._drop(name)
+        self._views.pop(name, None)
         with mapped(f"compute {name}"):
-            counted = self._connection.execute(f"CREATE TEMP TABLE {quote(name)} AS {query}").fetchall()
+            counted = self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {query}").fetchall()
         self._made(name)
         return int(counted[0][0])
 
     def values(self, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> None:
-        self._drop(name)
+        listed = list(rows)
+        few = duck.few_rows(columns, listed)
+        if few is not None:
+            self._view(name, View(few))
+            return
+        self._views.pop(name, None)
         with mapped(f"compute {name}"):
-            duck.register(self._connection, name, columns, rows)
+            duck.register(self._connection, name, columns, listed)
         self._made(name)
 
     def records(self, name: str, source: RecordSource) -> RecordCount:
-        for made in (name, f"{name}_cells", f"{name}_unreadable"):
+        for made in (name, f"{name}_cells", f"{name}_bad"):
             self._drop(made)
         with mapped(f"read {source.path.name}"):
-            count, records = reading.records(self._connection, name, source)
+            count, records, unreadable = reading.records(self._connection, name, source)
         self._made(f"{name}_cells")
-        self._made(f"{name}_unreadable")
+        self._made(f"{name}_bad")
         self._view(name, View(records))
+        self._view(f"{name}_unreadable", View(unreadable))
         return count
 
     def rows(self, sql: str, params: Mapping[str, Value] | None = None) -> list[Row]:
@@ -217,10 +223,8 @@ class EmbeddedEngine:
             self._empties[name] = table
         return quote(name)
 
-    def _typed(self, table: Table, rows: str, relation: str) -> str:
-        """A query of `rows`, all or some of `relation`, with exactly the table's columns and types."""
-        columns = [f"CAST({quote(c.name)} AS {duck_type(c.type)}) AS {quote(c.name)}" for c in table.columns]
-        return self._whole(f"SELECT {', '.join(columns)} FROM {rows}", [relation])
+    def _rows(self, relation: str) -> str:
+        return self._whole(f"SELECT * FROM {quote(relation)}", [relation])
 
 
 def _belongs(where: Where) -> str:

@@ -16,17 +16,33 @@ from cartlake.engines.base import RecordCount, RecordSource
 from cartlake.engines.embedded.duck import literal, quote
 
 _CHUNK, _BLOCK = 50_000, 1 << 20
-_UNREADABLE = "_record BIGINT, _line BIGINT, _start BIGINT, _end BIGINT, _raw VARCHAR, _reason VARCHAR"
+_UNREADABLE = {
+    "_record": "BIGINT",
+    "_line": "BIGINT",
+    "_start": "BIGINT",
+    "_end": "BIGINT",
+    "_raw": "VARCHAR",
+    "_reason": "VARCHAR",
+}
 
 
-def records(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> tuple[RecordCount, str]:
-    """The table `<name>_unreadable` of `Engine.records`, and the query of its relation `name`."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name + '_unreadable')} ({_UNREADABLE})").fetchall()
+def records(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> tuple[RecordCount, str, str]:
+    """The queries of the relations `name` and `<name>_unreadable` of `Engine.records`. They read `<name>_cells` and, if
+    the file is not clean, `<name>_bad`."""
+    cells, selected = quote(f"{name}_cells"), _cells(source.layout)
     fast = _read_clean(connection, name, source) if _may_be_clean(source) else None
-    count = fast if fast is not None else _split(connection, name, source)
-    places = "_start, _end" if fast is None else "CAST(NULL AS BIGINT) AS _start, CAST(NULL AS BIGINT) AS _end"
-    numbers = "_record, _line" if fast is None else "rowid + 1 AS _record, rowid + 2 AS _line"
-    return count, f"SELECT {numbers}, {places}, {_cells(source.layout)} FROM {quote(name + '_cells')}"
+    if fast is not None:
+        places = (
+            "rowid + 1 AS _record, rowid + 2 AS _line, CAST(NULL AS BIGINT) AS _start, CAST(NULL AS BIGINT) AS _end"
+        )
+        none = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in _UNREADABLE.items())
+        return fast, f"SELECT {places}, {selected} FROM {cells}", f"SELECT {none} WHERE false"
+    count = _split(connection, name, source)
+    return (
+        count,
+        f"SELECT _record, _line, _start, _end, {selected} FROM {cells}",
+        f"SELECT * FROM {quote(name + '_bad')}",
+    )
 
 
 def _may_be_clean(source: RecordSource) -> bool:
@@ -63,6 +79,8 @@ def _split(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSourc
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {table} (_record BIGINT, _line BIGINT, _start BIGINT, _end BIGINT, {cells})"
     ).fetchall()
+    bad_columns = ", ".join(f"{column} {kind}" for column, kind in _UNREADABLE.items())
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name + '_bad')} ({bad_columns})").fetchall()
     dialect = Dialect(delimiter=source.layout.delimiter, encoding=source.codec, width=width)
     read = unreadable = 0
     with source.path.open("rb") as file:
@@ -71,7 +89,7 @@ def _split(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSourc
             good = [(r.ordinal, r.line, r.start, r.end, *r.cells) for r in chunk if isinstance(r, Record)]
             bad = [(b.ordinal, b.line, b.start, b.end, b.raw, b.reason) for b in chunk if isinstance(b, Bad)]
             _insert(connection, table, good, 4)
-            _insert(connection, quote(name + "_unreadable"), bad, 4)
+            _insert(connection, quote(name + "_bad"), bad, 4)
             read += len(chunk)
             unreadable += len(bad)
     return RecordCount(read, unreadable)

@@ -23,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from cartlake.core.table import Table
 from cartlake.engines.base import Where
-from cartlake.engines.embedded.duck import literal, mapped, quote
+from cartlake.engines.embedded.duck import duck_type, literal, mapped, quote
 from cartlake.errors import CommitConflict, EngineError, TableForeign, TableMissing
 
 LAYOUT_PROPERTY, LAYOUT = "cartlake.layout", 1
@@ -153,11 +153,13 @@ class DeltaStore:
         return (self._root / name / file.path).as_posix()
 
     def add(self, table: Table, query: str, where: Where | None = None) -> list[AddAction]:
-        """The rows of `query` stand in new Parquet files, not yet committed; empty for no rows. `where`, if it names
-        one value for each partition column, tells the partition without a look at the rows."""
+        """The rows of `query`, cast to the table's types, stand in new Parquet files, not yet committed; none for no
+        rows. `where`, if it names one value for each partition column, is the partition of all rows."""
         known = {name: next(iter(values)) for name, values in (where or {}).items() if name in table.partition_by}
         partitions = [known] if len(known) == len(table.partition_by) else self._partitions(table, query)
-        return [action for values in partitions for action in self._write(table, query, values)]
+        if len(partitions) == 1:
+            return self._write(table, query, partitions[0])
+        return [action for each in partitions for action in self._write(table, _only(query, each), each)]
 
     def commit(self, name: str, added: Sequence[AddAction], removed: Sequence[DataFile] = ()) -> int:
         """One commit that adds and removes files; its version."""
@@ -185,13 +187,13 @@ class DeltaStore:
         path = f"{inside}/{uuid.uuid4()}.parquet" if inside else f"{uuid.uuid4()}.parquet"
         target = self._root / table.name / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        condition = " AND ".join(
-            f"CAST({quote(name)} AS VARCHAR) = {literal(value)}" for name, value in partition.items()
+        columns = ", ".join(
+            f"{quote(column.name)}::{duck_type(column.type)} AS {quote(column.name)}"
+            for column in table.columns
+            if column.name not in partition
         )
-        columns = ", ".join(quote(name) for name in table.column_names if name not in partition)
         written = self._connection.execute(
-            f"COPY (SELECT {columns} FROM ({query}) WHERE {condition or 'true'})"
-            f" TO {literal(target.as_posix())}"
+            f"COPY (SELECT {columns} FROM ({query})) TO {literal(target.as_posix())}"
             " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS)"
         ).fetchall()
         count, size, statistics = written[0][1], written[0][2], written[0][4]
@@ -201,6 +203,12 @@ class DeltaStore:
         return [
             AddAction(path, size, dict(partition), int(time.time() * 1000), True, _statistics(table, count, statistics))
         ]
+
+
+def _only(query: str, partition: Mapping[str, str]) -> str:
+    """The rows of a query that belong to one partition."""
+    same = " AND ".join(f"CAST({quote(name)} AS VARCHAR) = {literal(value)}" for name, value in partition.items())
+    return f"SELECT * FROM ({query}) WHERE {same}"
 
 
 def _ours(handle: DeltaTable, name: str) -> DeltaTable:
