@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cartlake.core import known
 from cartlake.core.batch import Batch
@@ -21,12 +21,15 @@ from cartlake.core.model import (
     case_relations,
 )
 from cartlake.core.sqltext import name, names
-from cartlake.core.table import Column
+from cartlake.core.table import Column, Table
 from cartlake.core.tables import (
     LEDGER_VIEWS,
     PUBLICATIONS,
     QUARANTINE,
+    STAGE_COLUMNS,
     VALIDATION_RESULTS,
+    VERSION_COLUMNS,
+    field_columns,
     history_table,
     stage_table,
 )
@@ -152,9 +155,7 @@ def published(context: Context, at: str | None = None) -> Iterator[Publication]:
     publication = find_publication(context, at)
     engine = context.engine
     with engine.scope():
-        for table in context.production_tables:
-            engine.read(table.name, table, publication.tables.get(table.name, 0))
-        for table in context.stage_tables:
+        for table in _tables_as_published(context, publication):
             engine.read(table.name, table, publication.tables.get(table.name, 0))
         for table in (PUBLICATIONS, QUARANTINE, VALIDATION_RESULTS):
             engine.read(table.name, table)
@@ -166,6 +167,21 @@ def published(context: Context, at: str | None = None) -> Iterator[Publication]:
             if model.kind == "view":
                 engine.define(model.name, model.sql, context.parameters)
         yield publication
+
+
+def _tables_as_published(context: Context, publication: Publication) -> list[Table]:
+    """The production tables and logs with the columns that they had then; a contract or model may have others since."""
+    made = {(definition.name, definition.hash): definition.columns for definition in context.ledger.definitions()}
+    then = {name: made[name, hashed] for name, hashed in publication.definitions.items() if (name, hashed) in made}
+    tables = [
+        replace(table, columns=then.get(table.name, table.columns))
+        for table in map(context.model_table, context.stored_models)
+    ]
+    for contract in context.contracts:
+        columns = then.get(contract.table, field_columns(contract))
+        tables.append(replace(history_table(contract), columns=(*columns, *VERSION_COLUMNS)))
+        tables.append(replace(stage_table(contract), columns=(*columns, *STAGE_COLUMNS)))
+    return tables
 
 
 def find_publication(context: Context, at: str | None) -> Publication:
@@ -223,7 +239,7 @@ def _versions(context: Context, contract: Contract, key: Sequence[str]) -> list[
 def _changed(contract: Contract, before: Row | None, row: Row) -> tuple[str, ...]:
     if before is None or any(before[name] != row[name] for name in contract.key):
         return ()
-    return tuple(name for name in contract.tracked if before[name] != row[name])
+    return tuple(name for name in contract.tracked if name in row and before[name] != row[name])
 
 
 def _identity(row: Row) -> tuple[object, ...]:

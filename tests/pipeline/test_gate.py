@@ -141,11 +141,13 @@ def test_a_published_file_that_todays_contract_would_reject_stays_as_it_was(shop
     contracts = shop.project / "contracts"
     contracts.mkdir()
     text = files("cartlake").joinpath("contracts/customers.yaml").read_text("utf-8")
-    wanted = "{name: birthplace, logicalType: string, required: true}\n      - {name: city, "
-    (contracts / "customers.yaml").write_text(text.replace("{name: city, ", wanted, 1))
+    head = "customProperties:\n"
+    assert head in text
+    (contracts / "customers.yaml").write_text(text.replace(head, f"{head}  - {{property: delimiter, value: ';'}}\n", 1))
     shop.lake.close()
     shop.lake.retry("b1")
-    [report] = shop.run().batches
+    notes: list[str] = []
+    [report] = shop.lake.run(lambda _, result: notes.append(result.note)).batches
+    assert any("customers_b1.csv stays as it was published" in note for note in notes)
     assert report.batch.status == "published"
-    assert shop.statuses() == {"b1": "published"}
-    assert before["orders"] == shop.production()["orders"]
+    assert shop.production() == before

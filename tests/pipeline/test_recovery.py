@@ -143,7 +143,7 @@ def test_a_reader_sees_whole_batches_while_runs_are_under_way(shop: Shop) -> Non
 
 
 def _hold_the_lock(project: str, held: Any, release: Any) -> None:
-    with Lake(project)._locked():
+    with Lake(project)._door.locked():
         held.set()
         release.wait(60)
 

@@ -68,7 +68,8 @@ class Engine(Protocol):
         ...
 
     def replace(self, table: Table, where: Where, relation: str) -> int:
-        """The rows whose columns equal `where` (all rows if empty) are exactly those of `relation`; the version."""
+        """The rows whose columns equal `where` (all rows if empty) are exactly those of `relation`; the version. With
+        an empty `where` the table also has exactly the columns of `table`, whatever it had before."""
         ...
 
     def merge(self, table: Table, changes: str) -> int:

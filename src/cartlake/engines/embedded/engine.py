@@ -73,6 +73,8 @@ class EmbeddedEngine:
         return self._store.commit(table.name, added) if added else self.version(table.name)
 
     def replace(self, table: Table, where: Where, relation: str) -> int:
+        if not where:
+            self._store.reshape(table)
         outdated = [file for file in self._store.files(table.name, None) if file.may_hold(where)]
         mixed = [file for file in outdated if not file.is_within(where)]
         with mapped(f"replace in {table.name}"):

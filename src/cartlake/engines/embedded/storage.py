@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 from deltalake import CommitProperties, DeltaTable
@@ -98,19 +99,25 @@ class DeltaStore:
         self._connection = connection
         self._heads: dict[str, _Head] = {}
 
-    def create(self, table: Table) -> None:
+    def create(self, table: Table, mode: Literal["ignore", "overwrite"] = "ignore") -> None:
         folder = self._root / table.name
-        if any((folder / "_delta_log").glob("*.json")):
+        if mode == "ignore" and any((folder / "_delta_log").glob("*.json")):
             return
         with committing(table.name):
             DeltaTable.create(
                 str(folder),
                 schema=delta_schema(table),
-                mode="ignore",
+                mode=mode,
                 partition_by=list(table.partition_by) or None,
                 configuration=PROPERTIES,
                 raise_if_key_not_exists=False,
             )
+
+    def reshape(self, table: Table) -> None:
+        """The table has exactly these columns; if it had others, it is empty."""
+        if self.handle(table.name).schema() != delta_schema(table):
+            self.create(table, "overwrite")
+            self.refresh(table.name)
 
     def handle(self, name: str) -> DeltaTable:
         """The table at its newest version, ready to commit."""
