@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from importlib.resources import files
 
 import pytest
 
 from cartlake.errors import ContractError, UsageError
-from tests.pipeline.shop import Shop, a_day, csv_text, customer, order
+from tests.pipeline.shop import Shop, a_day, csv_text, customer, order, product, shipment, stock
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 REJECTED = {
@@ -174,3 +175,39 @@ def test_a_feed_of_snapshots_is_refused_until_absence_can_be_read(shop: Shop) ->
     with pytest.raises(ContractError, match="snapshots") as caught:
         shop.run()
     assert caught.value.file == "contracts/orders.yaml"
+
+
+def test_the_greatest_numbers_that_can_be_read_stop_nobody(shop: Shop) -> None:
+    """Sums and products of them are exact or NULL: the batch goes through, so do others, and everything can be read."""
+    whole, amount, weight = "9" * 18, f"{'9' * 16}.99", f"{'9' * 9}.999"
+    size = "999999.999x999999.999x999999.999"
+    many = range(12)
+    quantities = {
+        "stock_quantity": whole,
+        "reserved_quantity": whole,
+        "available_quantity": "0",
+        "reorder_level": whole,
+    }
+    shop.deliver(
+        "huge",
+        orders=[order(f"O-{n}", order_line=whole, quantity=whole, order_amount=amount) for n in many],
+        customers=[customer()],
+        products=[product(price=amount, stock_quantity=whole, weight_kg=weight, dimensions_cm=size)],
+        inventory=[stock("P-1", f"W-{n}", **quantities) for n in many],
+        shipping=[
+            shipment(f"S-{n}", "O-1", shipping_cost=amount, insurance_value=amount, package_weight="0.001")
+            for n in many
+        ],
+    )
+    shop.deliver("later", "2025-03-02", orders=[order("O-77")])
+    assert [report.batch.status for report in shop.run().batches] == ["published", "published"]
+    assert shop.one("SELECT count(*) FROM quarantine") == 0
+    found = shop.rows(
+        "SELECT inventory_stock_quantity, order_profit_margin FROM enriched_orders WHERE order_id = 'O-1'"
+    )
+    assert found == [(None, Decimal("2999999999999999.9970"), Decimal("-9999999999999999970000000000000000.02"))]
+    assert shop.one("SELECT total_spent FROM customer_totals") == 12 * Decimal(amount) + 20
+    assert shop.one("SELECT volume_cm3 FROM product_analytics") == Decimal("999999999997000000.0000")
+    views = ["analytics_summary", "category_analysis", "customer_analytics", "inventory_movements", "inventory_status"]
+    for name in (*views, "product_analytics", "seasonal_analysis", "segment_analysis", "shipments"):
+        shop.rows(f"SELECT * FROM {name}")
