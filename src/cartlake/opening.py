@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +11,14 @@ from filelock import FileLock, Timeout
 
 from cartlake import pipeline
 from cartlake.engines.embedded import EmbeddedEngine
-from cartlake.errors import Locked, UsageError
+from cartlake.errors import ConfigError, Locked, UsageError
 from cartlake.ledger import Clock
 from cartlake.settings import Settings
 from cartlake.tasks.context import Context
 from cartlake.tasks.shapes import settle_definitions
 
 STATE_FOLDER = ".cartlake"
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\\]|%[0-9A-Fa-f]{2}")
 
 
 class Door:
@@ -38,6 +40,7 @@ class Door:
         """The opened lake, to look at; its tables exist."""
         if self._opened is None:
             _require_project(self._settings)
+            _require_writable_name(self._settings.lake_folder)
             self._opened = pipeline.open_context(self._settings, EmbeddedEngine(self._settings), self._clock)
             if not pipeline.is_created(self._opened):
                 with self._held():
@@ -76,4 +79,15 @@ def _require_project(settings: Settings) -> None:
             "not_a_project",
             f"{settings.project} has no folder {settings.landing.path}",
             hint="`cartlake init DIR` makes a project; --project DIR names one.",
+        )
+
+
+def _require_writable_name(lake: Path) -> None:
+    """Delta tables are named by URLs: control characters and backslashes cannot stand there, and `%20` is a blank."""
+    found = _UNWRITABLE.search(lake.as_posix())
+    if found:
+        raise ConfigError(
+            "lake_path",
+            f"{lake.as_posix()!r} cannot hold Delta tables, because of {found[0]!r} in it",
+            hint="Rename the folder, or name another one for the tables: [engine] lake in cartlake.toml.",
         )

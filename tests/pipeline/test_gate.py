@@ -151,3 +151,18 @@ def test_a_published_file_that_todays_contract_would_reject_stays_as_it_was(shop
     assert any("customers_b1.csv stays as it was published" in note for note in notes)
     assert report.batch.status == "published"
     assert shop.production() == before
+
+
+def test_volume_is_compared_with_earlier_dates_published_or_in_the_same_run_and_never_with_later_ones(
+    shop: Shop,
+) -> None:
+    few = [customer(f"C-{n}") for n in range(3)]
+    many = [customer(f"C-{n}") for n in range(60)]
+    for day in range(2, 9):
+        shop.deliver(f"b{day}", f"2025-03-0{day}", customers=few)
+    shop.deliver("b9", "2025-03-09", customers=many)
+    shop.run()
+    assert shop.failed_rules("b9")["file_mass_anomaly"] == 1
+    shop.deliver("b1", "2025-03-01", customers=many)
+    shop.run()
+    assert "file_mass_anomaly" not in shop.failed_rules("b1"), "nothing is known of the days before"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.resources import files as resources
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from cartlake.engines.embedded import EmbeddedEngine
-from cartlake.errors import EngineError, ModelError, UsageError
+from cartlake.errors import ConfigError, EngineError, ModelError, UsageError
 from cartlake.ledger import Ledger
 from tests.pipeline.shop import Shop, a_day, customer, order, product, stock
 
@@ -244,5 +245,36 @@ def test_a_query_is_one_select_over_published_names(shop: Shop, sql: str) -> Non
         shop.lake.query(sql)
 
 
-def test_a_query_may_end_in_a_comment(shop: Shop) -> None:
-    assert shop.one("SELECT count(*) FROM orders -- all of them") == 0
+@pytest.mark.parametrize(
+    "end", [" -- all of them", ";", " ; -- all of them", "; /* all;\n of */ -- them", ";;\n", "\n-- all\n;\n-- of them"]
+)
+def test_a_query_may_end_in_semicolons_and_comments(shop: Shop, end: str) -> None:
+    assert shop.one(f"SELECT count(*) FROM orders{end}") == 0
+
+
+def test_times_within_lists_structs_and_maps_are_utc_like_all_others(shop: Shop) -> None:
+    shop.deliver("b1", customers=[customer()])
+    shop.run()
+    [row] = shop.rows("SELECT list(valid_from), {'at': max(valid_from)}, map {1: max(valid_from)} FROM customers")
+    at = datetime(2025, 3, 1, 8, tzinfo=UTC)
+    assert row == ([at], {"at": at}, {1: at})
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["it's", 'a "lake"', "50% off", "a*[b]?", "k=v"])
+def test_a_project_folder_may_have_signs_in_its_name(tmp_path: Path, name: str) -> None:
+    made = Shop(tmp_path / name)
+    made.deliver("b1", customers=[customer()])
+    made.run()
+    assert made.rows("SELECT customer_id FROM customers") == [("C-1",)]
+    made.lake.close()
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["two\nlines", "a\tb", "back\\slash", "100%20"])
+def test_a_folder_whose_name_no_table_can_have_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    made = Shop(tmp_path / name)
+    with pytest.raises(ConfigError, match="cannot hold Delta tables") as caught:
+        made.run()
+    assert (caught.value.code, caught.value.exit_code) == ("lake_path", 3)
+    assert not (made.project / "lake").exists()
