@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -133,15 +133,15 @@ class Lake(AbstractContextManager["Lake"]):
     def watch(
         self, stop: Callable[[], bool], on_run: Callable[[RunReport], None], on_task: OnTask = lambda *_: None
     ) -> None:
-        """Runs whenever something lands, until `stop` says so; see `cartlake.watching`."""
-        from cartlake.watching import arrivals
+        """Runs whenever something lands, until `stop` says so; if another process has the lake then, as soon as it is
+        free. See `cartlake.watching`."""
+        from cartlake.watching import arrivals, attempts
 
         for _ in arrivals(self.settings, stop):
-            try:
-                report = self.run(on_task)
-            except Locked:
-                continue
-            on_run(report)
+            for _ in attempts(stop):
+                with suppress(Locked):
+                    on_run(self.run(on_task))
+                    break
 
     # deciding
 

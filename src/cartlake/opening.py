@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cartlake import pipeline
-from cartlake.engines.embedded import EmbeddedEngine
+from cartlake.engines.embedded import EmbeddedEngine, sweep
 from cartlake.errors import ConfigError, Locked, UsageError
 from cartlake.ledger import Clock
 from cartlake.settings import Settings
@@ -53,6 +53,7 @@ class Door:
         """The opened lake, to write to; its tables are as today's contracts want them. Raises Locked, ContractError."""
         with self._held():
             context = self.context()
+            sweep(self._settings.project)
             settle_definitions(context)
             yield context
 

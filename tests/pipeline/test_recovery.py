@@ -142,6 +142,36 @@ def test_a_reader_sees_whole_batches_while_runs_are_under_way(shop: Shop) -> Non
     assert all(len(set(row)) == 1 for row in seen), seen
 
 
+def _look_at_the_lake(project: str, looking: Any, stop: Any) -> None:
+    with Lake(project) as lake:
+        lake.batches()
+        looking.set()
+        stop.wait(60)
+
+
+def test_what_a_dead_process_left_in_the_temporary_folder_goes_and_what_a_living_one_uses_stays(shop: Shop) -> None:
+    shop.lake.batches()
+    temporary = shop.project / ".cartlake" / "tmp"
+    (ours,) = (path for path in temporary.iterdir() if path.is_dir())
+    context = multiprocessing.get_context("spawn")
+    looking, stop = context.Event(), context.Event()
+    other = context.Process(target=_look_at_the_lake, args=(str(shop.project), looking, stop))
+    other.start()
+    assert looking.wait(60)
+    folders = {path for path in temporary.iterdir() if path.is_dir()}
+    assert len(folders) == 2
+    shop.run()
+    assert {path for path in temporary.iterdir() if path.is_dir()} == folders, "both live"
+    other.kill()
+    other.join()
+    shop.run()
+    assert {path for path in temporary.iterdir() if path.is_dir()} == {ours}
+    shop.deliver("b1", **a_day())
+    shop.run()
+    shop.lake.close()
+    assert [path.name for path in temporary.iterdir()] == ["door"]
+
+
 def _hold_the_lock(project: str, held: Any, release: Any) -> None:
     with Lake(project)._door.locked():
         held.set()
