@@ -65,6 +65,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mapping[str, 
     """The production tables of a run that nothing disturbed, and how many writes it took."""
     shop = Shop(tmp_path_factory.mktemp("undisturbed") / "shop")
     deliver_two_days(shop)
+    shop.lake.batches()
     with pytest.MonkeyPatch.context() as patched:
         count = die_at(patched, 10**9, after=False)
         shop.run()
