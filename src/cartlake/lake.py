@@ -209,9 +209,9 @@ class Lake(AbstractContextManager["Lake"]):
         """One batch with its files, task attempts and rule results. Raises UsageError with close names."""
         return queries.batch_detail(self._door.context(), batch_id)
 
-    def quarantine(self, batch_id: str | None = None, feed: str | None = None) -> list[Row]:
+    def quarantine(self, batch_id: str | None = None, feed: str | None = None, *, every: bool = False) -> list[Row]:
         """Quarantined records: `id`, `batch_id`, `feed`, `source_file`, `line`, `reasons`, `raw`, ..."""
-        return queries.quarantine(self._door.context(), batch_id, feed)
+        return queries.quarantine(self._door.context(), batch_id, feed, every=every)
 
     def query(self, sql: str, at: str | None = None) -> tuple[list[str], list[Row]]:
         """Columns and rows of one SELECT over the published tables and views; `at` is a batch: as published then."""

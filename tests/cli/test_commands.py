@@ -130,6 +130,18 @@ def test_quarantined_records_are_listed_with_line_reasons_and_text(cartlake: Cal
     assert cartlake("quarantine", "show", "no such", "--project", shop).code == 2
 
 
+def test_what_a_corrected_file_superseded_is_listed_with_all_only(cartlake: Call, own_shop: Path) -> None:
+    listing = ("quarantine", "list", "--batch", "failed", "--project", own_shop)
+    [rejected] = cartlake(*listing, "--json").json
+    assert rejected["is_open"] is True
+    good = next((own_shop / "archive/orders_data/2025-01-01").iterdir())
+    shutil.copy(good, own_shop / "landing/orders_data/source/orders_failed.csv")
+    cartlake("run", "--project", own_shop)
+    assert rejected["id"] not in cartlake(*listing).out
+    shown = next(line for line in cartlake(*listing, "--all").out.splitlines() if rejected["id"] in line)
+    assert "(superseded)" in shown
+
+
 def test_a_limit_holds_for_people_and_never_for_json(cartlake: Call, shop: Path) -> None:
     limited = cartlake("quarantine", "list", "--limit", "2", "--project", shop)
     assert len(limited.out.splitlines()) == 3
