@@ -76,6 +76,7 @@ class Lake(AbstractContextManager["Lake"]):
         self.close()
 
     def close(self) -> None:
+        """Everything is released; the next call opens the lake again, with contracts and models as they are then."""
         self._door.close()
 
     # running
