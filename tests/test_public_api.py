@@ -76,11 +76,6 @@ def test_a_name_that_is_not_there_is_the_usual_error() -> None:
 
 def test_importing_the_package_loads_nothing_else_of_it() -> None:
     program = "import cartlake, sys; print(sorted(name for name in sys.modules if name.startswith('cartlake')))"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(SRC)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['cartlake']"

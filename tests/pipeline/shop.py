@@ -19,6 +19,18 @@ FOLDERS = {
     "inventory": "inventory_data",
     "shipping": "shipping_data",
 }
+TASKS = (
+    "orders_stage_load",
+    "customer_stage_load",
+    "products_stage_load",
+    "inventory_stage_load",
+    "shipping_stage_load",
+    "data_validation",
+    "data_enrichment",
+    "final_merge_operation",
+)
+"""The eight tasks of the shipped feeds, in their order."""
+
 Rows = Sequence[Mapping[str, object]]
 Content = str | bytes | Rows
 

@@ -13,18 +13,7 @@ import pytest
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import ConfigError, EngineError, ModelError, UsageError
 from cartlake.ledger import Ledger
-from tests.pipeline.shop import Shop, a_day, customer, order, product, stock
-
-TASKS = (
-    "orders_stage_load",
-    "customer_stage_load",
-    "products_stage_load",
-    "inventory_stage_load",
-    "shipping_stage_load",
-    "data_validation",
-    "data_enrichment",
-    "final_merge_operation",
-)
+from tests.pipeline.shop import TASKS, Shop, a_day, customer, order, product, stock
 
 
 def let_currencies_pass(shop: Shop) -> Path:
