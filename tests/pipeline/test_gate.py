@@ -115,6 +115,8 @@ def test_retrying_a_published_batch_applies_todays_rules_to_it(shop: Shop) -> No
     [report] = shop.run().batches
     assert (report.batch.status, report.counts.rows_quarantined) == ("published", 0)
     assert shop.one("SELECT count(*) FROM orders") == 2
+    assert shop.failed_rules("b1")["order_without_shipping"] == 1, "judged again"
+    assert next(s.verdict for s in shop.lake.batch("b1").states if s.status == "published") == "PASS", "as before"
     assert shop.one("SELECT kind FROM publications ORDER BY publication_id DESC LIMIT 1") == "repair"
 
 

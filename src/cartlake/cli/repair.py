@@ -98,7 +98,7 @@ def _batch_document(found: BatchDetail) -> dict[str, object]:
         "tasks": [vars(task) for task in found.tasks],
         "results": list(found.results),
         "states": [
-            {"status": state.status, "recorded_at": state.recorded_at, "reason": state.reason, "actor": state.actor}
+            {name: getattr(state, name) for name in ("status", "verdict", "recorded_at", "reason", "actor")}
             for state in found.states
         ],
     }

@@ -19,12 +19,12 @@ from typing import Literal
 import duckdb
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.schema import Field, MapType, PrimitiveType, Schema
 from deltalake.transaction import AddAction, RemoveAction
 
 from cartlake.core.table import Table
 from cartlake.engines.base import Where
 from cartlake.engines.embedded.duck import literal, mapped, quote
+from cartlake.engines.embedded.schema import delta_schema
 from cartlake.errors import CommitConflict, EngineError, TableForeign, TableMissing
 
 LAYOUT_PROPERTY, LAYOUT = "cartlake.layout", 1
@@ -36,7 +36,6 @@ PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 3650 days",
     LAYOUT_PROPERTY: str(LAYOUT),
 }
-_PRIMITIVE = {"string": "string", "bigint": "long"}
 _LONGEST_STATISTIC = 200
 
 
@@ -115,7 +114,7 @@ class DeltaStore:
 
     def reshape(self, table: Table) -> None:
         """The table has exactly these columns; if it had others, it is empty."""
-        if self.handle(table.name).schema() != delta_schema(table):
+        if self._head(table.name).handle.schema() != delta_schema(table):
             self.create(table, "overwrite")
             self.refresh(table.name)
 
@@ -241,17 +240,6 @@ def committing(name: str) -> Iterator[None]:
         ) from None
     except DeltaError as error:
         raise EngineError("engine_failed", f"table {name}: {str(error).split(':')[0][:200]}") from None
-
-
-def delta_schema(table: Table) -> Schema:
-    return Schema([Field(column.name, _delta_type(column.type), nullable=column.nullable) for column in table.columns])
-
-
-def _delta_type(spark_type: str) -> PrimitiveType | MapType:
-    if spark_type.startswith("map<"):
-        key, value = spark_type[4:-1].split(",", 1)
-        return MapType(_delta_type(key.strip()), _delta_type(value.strip()), value_contains_null=True)
-    return PrimitiveType(_PRIMITIVE.get(spark_type, spark_type))
 
 
 def _data_files(handle: DeltaTable) -> tuple[DataFile, ...]:
