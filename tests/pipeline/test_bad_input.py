@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
-from importlib.resources import files
 
 import pytest
 
@@ -87,14 +85,11 @@ def test_a_file_that_differs_from_its_manifest_is_rejected(shop: Shop) -> None:
 
 def test_a_contract_with_a_typo_stops_everything_with_file_line_and_hint(shop: Shop) -> None:
     shop.deliver("b1", **a_day())
-    contracts = shop.project / "contracts"
-    contracts.mkdir()
-    text = files("cartlake").joinpath("contracts/orders.yaml").read_text("utf-8")
-    (contracts / "orders.yaml").write_text(text.replace("logicalType", "logicalTyp", 1))
+    contract = shop.change_contract("orders", ("logicalType", "logicalTyp"))
     with pytest.raises(ContractError) as caught:
         shop.run()
     assert caught.value.file == "contracts/orders.yaml"
-    assert caught.value.line == text[: text.index("logicalType")].count("\n") + 1
+    assert caught.value.line == contract.read_text().partition("logicalTyp:")[0].count("\n") + 1
     assert "logicalType" in str(caught.value.hint)
     assert len(list(shop.landing.rglob("*.csv"))) == 5, "nothing was claimed"
 
@@ -164,14 +159,8 @@ def test_unknown_columns_are_kept_aside_and_told(shop: Shop) -> None:
 
 
 def test_a_feed_of_snapshots_is_refused_until_absence_can_be_read(shop: Shop) -> None:
-    contracts = shop.project / "contracts"
-    contracts.mkdir()
-    text = files("cartlake").joinpath("contracts/orders.yaml").read_text("utf-8")
-    text = re.sub(r"  - \{property: sequenceBy.*\}\n", "", text)
-    head = "customProperties:\n"
-    (contracts / "orders.yaml").write_text(
-        text.replace(head, f"{head}  - {{property: delivery, value: snapshot}}\n", 1)
-    )
+    sequence = "  - {property: sequenceBy, value: [updated_timestamp, created_timestamp]}\n"
+    shop.change_contract("orders", (sequence, "  - {property: delivery, value: snapshot}\n"))
     with pytest.raises(ContractError, match="snapshots") as caught:
         shop.run()
     assert caught.value.file == "contracts/orders.yaml"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -15,19 +14,6 @@ from tests.pipeline.shop import TASKS, Shop, a_day, customer, order, product
 
 LOGIN = {"last_login": "2025-02-28"}
 MANY_BROKEN = [customer(f"C-{n}", email="?", **LOGIN) for n in range(25)]
-
-
-def change(shop: Shop, feed: str, *changes: tuple[str, str]) -> Path:
-    """The project's own contract of the feed: the package's with these texts replaced. The lake is opened anew."""
-    text = files("cartlake").joinpath(f"contracts/{feed}.yaml").read_text("utf-8")
-    for before, after in changes:
-        assert before in text, before
-        text = text.replace(before, after, 1)
-    contract = shop.project / "contracts" / f"{feed}.yaml"
-    contract.parent.mkdir(exist_ok=True)
-    contract.write_text(text)
-    shop.lake.close()
-    return contract
 
 
 CITY = "{name: city, "
@@ -66,7 +52,7 @@ def test_another_shape_of_a_feed_in_production_is_refused_with_the_way_out(
     shop.deliver("b1", **a_day())
     shop.run()
     before = shop.production()
-    contract = change(shop, "customers", changed)
+    contract = shop.change_contract("customers", changed)
     shop.deliver("b2", "2025-03-02", orders=[order("O-2")])
     with pytest.raises(ContractError) as caught:
         shop.run()
@@ -85,7 +71,7 @@ def test_another_shape_of_a_feed_in_production_is_refused_with_the_way_out(
 def test_with_another_lake_folder_the_archived_files_can_be_dropped_again(shop: Shop) -> None:
     shop.deliver("b1", **a_day())
     shop.run()
-    change(shop, "customers", BIRTHPLACE)
+    shop.change_contract("customers", BIRTHPLACE)
     settings = load_settings(shop.project, {}, {"engine": {"lake": "lake2"}})
     shop.lake = type(shop.lake)(shop.project, settings=settings)
     for path in (shop.project / "archive").rglob("*.csv"):
@@ -100,7 +86,7 @@ def test_rules_and_the_order_of_columns_may_change_at_any_time(shop: Shop) -> No
     shop.run()
     state = "      - {name: state, logicalType: string}\n"
     city = f"      - {CITY}"
-    change(shop, "customers", (state, ""), (city, state + city))
+    shop.change_contract("customers", (state, ""), (city, state + city))
     shop.deliver("b2", "2025-03-02", customers=[customer("C-2")])
     assert [r.batch.status for r in shop.run().batches] == ["published"]
     assert shop.rows("SELECT customer_id, state, city FROM customers ORDER BY 1") == [
@@ -114,7 +100,7 @@ def test_a_contract_may_change_as_long_as_nothing_of_its_feed_is_in_production(s
     shop.deliver("b1", customers=[*MANY_BROKEN, customer("C-77", **LOGIN)])
     shop.run()
     assert shop.statuses() == {"b0": "published", "b1": "held"}
-    change(shop, "customers", BIRTHPLACE, LOGIN_AS_DATE, KEY_OF_TWO)
+    shop.change_contract("customers", BIRTHPLACE, LOGIN_AS_DATE, KEY_OF_TWO)
     shop.lake.release("b1", "known")
     assert [r.batch.status for r in shop.run().batches] == ["published"]
     assert shop.rows("SELECT customer_id, last_login, birthplace FROM customers") == [("C-77", date(2025, 2, 28), None)]
@@ -127,7 +113,7 @@ def test_what_another_batch_had_staged_under_the_contract_before_is_staged_again
     shop.deliver("b1", customers=rows)
     shop.run()
     shop.lake.reject("b1", "wrong contract")
-    change(shop, "customers", LOGIN_AS_DATE)
+    shop.change_contract("customers", LOGIN_AS_DATE)
     shop.drop("customers", "again.csv", rows)
     shop.announce("b2", files=["again.csv"])
     shop.run()
@@ -138,7 +124,7 @@ def test_a_run_that_has_staged_under_the_contract_before_begins_again(shop: Shop
     shop.deliver("b1", **a_day(customers=[customer(**LOGIN)]))
     for task in TASKS[:5]:
         shop.lake.task(task, run_id="r1")
-    change(shop, "customers", LOGIN_AS_DATE)
+    shop.change_contract("customers", LOGIN_AS_DATE)
     for task in TASKS[5:]:
         shop.lake.task(task, run_id="r1")
     assert shop.statuses() == {"b1": "ready"}
@@ -149,7 +135,7 @@ def test_a_run_that_has_staged_under_the_contract_before_begins_again(shop: Shop
 
 def test_a_lake_that_somebody_only_looked_at_knows_what_its_tables_were_made_with(shop: Shop) -> None:
     shop.lake.batches()
-    change(shop, "customers", BIRTHPLACE)
+    shop.change_contract("customers", BIRTHPLACE)
     shop.deliver("b1", **a_day())
     shop.run()
     assert shop.rows("SELECT customer_id, birthplace FROM customers") == [("C-1", None)]

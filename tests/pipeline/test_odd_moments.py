@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,7 @@ import pytest
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import ConfigError, EngineError, ModelError, UsageError
 from cartlake.ledger import Ledger
-from tests.pipeline.shop import TASKS, Shop, a_day, customer, order, product, stock
-
-
-def let_currencies_pass(shop: Shop) -> Path:
-    """The project's own orders contract, in which an unknown currency only warns."""
-    text = resources("cartlake").joinpath("contracts/orders.yaml").read_text("utf-8")
-    start = text.index("name: currency_unknown")
-    contract = shop.project / "contracts" / "orders.yaml"
-    contract.parent.mkdir(exist_ok=True)
-    contract.write_text(text[:start] + text[start:].replace("criticality: error", "criticality: warn", 1))
-    shop.lake.close()
-    return contract
+from tests.pipeline.shop import TASKS, UNKNOWN_CURRENCY_WARNS, Shop, a_day, customer, order, product, stock
 
 
 def test_a_batch_whose_file_vanishes_before_it_is_loaded_waits_for_it(shop: Shop) -> None:
@@ -86,7 +74,7 @@ def test_a_replaced_manifest_takes_its_files_with_it(shop: Shop) -> None:
 
 
 def test_a_repair_is_not_lost_when_something_else_is_published_first(shop: Shop) -> None:
-    contract = let_currencies_pass(shop)
+    contract = shop.change_contract("orders", UNKNOWN_CURRENCY_WARNS)
     shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2", currency="XYZ")]))
     shop.deliver("b2", "2025-03-02", customers=[customer("C-2")])
     shop.run()
@@ -109,7 +97,7 @@ def test_a_file_that_two_batches_share_is_repaired_in_both(shop: Shop) -> None:
     shop.announce("b2", files=["again.csv", "bad.csv"])
     shop.run()
     assert shop.statuses()["b2"] == "held"
-    let_currencies_pass(shop)
+    shop.change_contract("orders", UNKNOWN_CURRENCY_WARNS)
     shop.lake.retry("b2")
     shop.run()
     shop.run()
