@@ -1,1 +1,52 @@
-"""cartlake: the files a shop's systems drop in a folder become trustworthy Delta Lake tables."""
+"""cartlake: the files a shop's systems drop in a folder become trustworthy Delta Lake tables.
+
+`from cartlake import Lake` is the Python API. What stands here is loaded when it is first used: importing the package
+costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cartlake.errors import CartlakeError, ConfigError, DataError, EngineError, Locked, UsageError
+    from cartlake.lake import Lake, RunReport, Status
+    from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
+    from cartlake.settings import Settings, load_settings
+
+__all__ = [
+    "BatchDetail",
+    "BatchReport",
+    "CartlakeError",
+    "CaseResult",
+    "ConfigError",
+    "DataError",
+    "EngineError",
+    "Lake",
+    "Locked",
+    "RunReport",
+    "Settings",
+    "Status",
+    "UsageError",
+    "Version",
+    "load_settings",
+]
+
+_HOMES = {
+    "cartlake.lake": ("Lake", "RunReport", "Status"),
+    "cartlake.queries": ("BatchDetail", "BatchReport", "CaseResult", "Version"),
+    "cartlake.settings": ("Settings", "load_settings"),
+    "cartlake.errors": ("CartlakeError", "ConfigError", "DataError", "EngineError", "Locked", "UsageError"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

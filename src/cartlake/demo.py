@@ -9,7 +9,8 @@ from pathlib import Path
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.generate import DayReport, ShopPlan, generate
-from cartlake.lake import STATE_FOLDER, Lake
+from cartlake.lake import Lake
+from cartlake.opening import STATE_FOLDER
 from cartlake.pipeline import OnTask
 from cartlake.queries import BatchReport, Version
 from cartlake.scaffold import create_project

@@ -69,10 +69,14 @@ def _rebuild(kind: type[CartlakeError], state: dict[str, object]) -> CartlakeErr
 
 
 class UsageError(CartlakeError):
+    """The call is wrong: an unknown batch, an unknown table, not one SELECT."""
+
     exit_code = 2
 
 
 class DataError(CartlakeError):
+    """The data are wrong; the rest of the lake is untouched."""
+
     exit_code = 1
 
 
@@ -85,7 +89,7 @@ class ManifestRefused(DataError):
 
 
 class ConfigError(CartlakeError):
-    pass
+    """Settings, contract or model are wrong; nothing was started."""
 
 
 class ContractError(ConfigError):
@@ -97,7 +101,7 @@ class ModelError(ConfigError):
 
 
 class EngineError(CartlakeError):
-    pass
+    """The engine or the storage failed; the run can be repeated."""
 
 
 class TableMissing(EngineError):
@@ -113,4 +117,6 @@ class CommitConflict(EngineError):
 
 
 class Locked(CartlakeError):
+    """Another process works on this lake."""
+
     exit_code = 75

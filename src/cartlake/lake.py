@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from filelock import FileLock, Timeout
 
 from cartlake import pipeline, queries, runs
 from cartlake.core import dag
@@ -20,16 +18,14 @@ from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import Publication, Run
 from cartlake.core.names import LandedFile
 from cartlake.engines.base import Row
-from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import Locked, UsageError
 from cartlake.ledger import Clock, utc_now
+from cartlake.opening import Door
 from cartlake.pipeline import OnTask
 from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
 from cartlake.settings import Settings, load_settings
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context
-
-STATE_FOLDER = ".cartlake"
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,7 @@ class Lake(AbstractContextManager["Lake"]):
         wait: float | None = 0,
     ) -> None:
         self.settings = settings or load_settings(Path(project))
-        self._clock = clock
-        self._wait = -1 if wait is None else wait
-        self._opened: Context | None = None
-        self._lock = FileLock(self.settings.project / STATE_FOLDER / "lock", thread_local=False)
+        self._door = Door(self.settings, clock, wait)
 
     def __enter__(self) -> Self:
         return self
@@ -83,15 +76,14 @@ class Lake(AbstractContextManager["Lake"]):
         self.close()
 
     def close(self) -> None:
-        if self._opened is not None:
-            self._opened.engine.close()
-            self._opened = None
+        """Everything is released; the next call opens the lake again, with contracts and models as they are then."""
+        self._door.close()
 
     # running
 
     def run(self, on_task: OnTask = lambda *_: None) -> RunReport:
         """Every batch that is ready has gone through the eight tasks, in `batch_date` order."""
-        with self._locked() as context:
+        with self._door.locked() as context:
             with context.ledger.together():
                 runs.recover(context)
                 notices = runs.survey(context)
@@ -106,7 +98,7 @@ class Lake(AbstractContextManager["Lake"]):
     ) -> RunReport:
         """One task ran over the batches of a run, or over one batch; a run that does not exist yet is started with
         what is ready. Raises UsageError if a task before it has not run."""
-        with self._locked() as context:
+        with self._door.locked() as context:
             if name not in dag.task_names(context.contracts):
                 names = ", ".join(dag.task_names(context.contracts))
                 raise UsageError("task_unknown", f"there is no task {name!r}", hint=f"Tasks are {names}.")
@@ -142,21 +134,21 @@ class Lake(AbstractContextManager["Lake"]):
     def watch(
         self, stop: Callable[[], bool], on_run: Callable[[RunReport], None], on_task: OnTask = lambda *_: None
     ) -> None:
-        """Runs whenever something lands, until `stop` says so; see `cartlake.watching`."""
-        from cartlake.watching import arrivals
+        """Runs whenever something lands, until `stop` says so; if another process has the lake then, as soon as it is
+        free. See `cartlake.watching`."""
+        from cartlake.watching import arrivals, attempts
 
         for _ in arrivals(self.settings, stop):
-            try:
-                report = self.run(on_task)
-            except Locked:
-                continue
-            on_run(report)
+            for _ in attempts(stop):
+                with suppress(Locked):
+                    on_run(self.run(on_task))
+                    break
 
     # deciding
 
     def release(self, batch_id: str, why: str, actor: str | None = None) -> BatchReport:
         """A held batch is ready and the gate will let it through; who and why are recorded."""
-        with self._locked() as context:
+        with self._door.locked() as context:
             batch = queries.find_batch(context, batch_id)
             if batch.status is not BatchStatus.HELD:
                 raise _wrong_state(batch, "only a held batch can be released")
@@ -166,7 +158,7 @@ class Lake(AbstractContextManager["Lake"]):
 
     def reject(self, batch_id: str, why: str, actor: str | None = None) -> BatchReport:
         """Nothing of the batch is in production, and it stays out; a published one is taken out at once."""
-        with self._locked() as context:
+        with self._door.locked() as context:
             runs.recover(context)
             batch = queries.find_batch(context, batch_id)
             if batch.status is BatchStatus.REJECTED:
@@ -181,7 +173,7 @@ class Lake(AbstractContextManager["Lake"]):
 
     def retry(self, batch_id: str, actor: str | None = None) -> BatchReport:
         """The next run reads the batch's claimed files again with today's contracts."""
-        with self._locked() as context:
+        with self._door.locked() as context:
             runs.recover(context)
             batch = queries.find_batch(context, batch_id)
             if batch.status in (BatchStatus.WAITING, BatchStatus.READY):
@@ -193,14 +185,14 @@ class Lake(AbstractContextManager["Lake"]):
 
     def create_manifest(self, batch_date: date | None = None) -> list[Path]:
         """A manifest for the landed files that no batch names, one per date (all for `batch_date` if given)."""
-        with self._locked() as context:
+        with self._door.locked() as context:
             return runs.announce_landed(context, batch_date)
 
     # looking
 
     def status(self) -> Status:
         """Everything at a glance, without changing anything."""
-        context = self._context()
+        context = self._door.context()
         seen, known = look(context)
         return Status(
             self.settings.project,
@@ -212,60 +204,29 @@ class Lake(AbstractContextManager["Lake"]):
 
     def batches(self) -> list[BatchReport]:
         """All batches, by date."""
-        return queries.batch_reports(self._context())
+        return queries.batch_reports(self._door.context())
 
     def batch(self, batch_id: str) -> BatchDetail:
         """One batch with its files, task attempts and rule results. Raises UsageError with close names."""
-        return queries.batch_detail(self._context(), batch_id)
+        return queries.batch_detail(self._door.context(), batch_id)
 
-    def quarantine(self, batch_id: str | None = None, feed: str | None = None) -> list[Row]:
+    def quarantine(self, batch_id: str | None = None, feed: str | None = None, *, every: bool = False) -> list[Row]:
         """Quarantined records: `id`, `batch_id`, `feed`, `source_file`, `line`, `reasons`, `raw`, ..."""
-        return queries.quarantine(self._context(), batch_id, feed)
+        return queries.quarantine(self._door.context(), batch_id, feed, every=every)
 
     def query(self, sql: str, at: str | None = None) -> tuple[list[str], list[Row]]:
         """Columns and rows of one SELECT over the published tables and views; `at` is a batch: as published then."""
-        return queries.query(self._context(), sql, at)
+        return queries.query(self._door.context(), sql, at)
 
     def history(self, table: str, key: Sequence[str]) -> list[Version]:
         """The life of one key. Raises UsageError if the table has no history or there is no such key."""
-        return queries.history(self._context(), table, key)
+        return queries.history(self._door.context(), table, key)
 
     def test(self) -> list[CaseResult]:
         """Every given/expect case of the project's models, run on the engine."""
-        return queries.run_cases(self._context())
+        return queries.run_cases(self._door.context())
 
     # inside
-
-    def _context(self) -> Context:
-        """The opened lake; its tables exist."""
-        if self._opened is None:
-            _require_project(self.settings)
-            self._opened = pipeline.open_context(self.settings, EmbeddedEngine(self.settings), self._clock)
-            if not pipeline.is_created(self._opened):
-                with self._lock_held():
-                    pipeline.create_tables(self._opened)
-        return self._opened
-
-    @contextmanager
-    def _locked(self) -> Iterator[Context]:
-        with self._lock_held():
-            yield self._context()
-
-    @contextmanager
-    def _lock_held(self) -> Iterator[None]:
-        Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=self._wait)
-        except Timeout:
-            raise Locked(
-                "lake_locked",
-                f"another process works on {self.settings.project}",
-                hint="Try again when it is done, or use --wait.",
-            ) from None
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     def _report(self, context: Context, run: Run | None, notices: tuple[str, ...]) -> RunReport:
         batches = () if run is None else tuple(queries.batch_reports(context, run.batches))
@@ -274,15 +235,6 @@ class Lake(AbstractContextManager["Lake"]):
 
 def _loads(context: Context) -> tuple[str, ...]:
     return tuple(contract.task for contract in context.contracts)
-
-
-def _require_project(settings: Settings) -> None:
-    if not settings.landing_folder.is_dir():
-        raise UsageError(
-            "not_a_project",
-            f"{settings.project} has no folder {settings.landing.path}",
-            hint="`cartlake init DIR` makes a project; --project DIR names one.",
-        )
 
 
 def _wrong_state(batch: Batch, why: str) -> UsageError:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.definition import Definition
 from cartlake.core.entries import BatchFile, Preparation, Publication, Run, StagedFile, TaskRun
 from cartlake.core.manifest import ExpectedFile
 from cartlake.core.names import normalise
@@ -21,6 +22,7 @@ from cartlake.core.table import Table
 from cartlake.core.tables import (
     BATCH_FILES,
     BATCHES,
+    DEFINITIONS,
     FILES,
     LEDGER,
     LEDGER_VIEWS,
@@ -28,6 +30,7 @@ from cartlake.core.tables import (
     PUBLICATIONS,
     RUNS,
     TASKS,
+    batches_view,
     newest,
 )
 from cartlake.engines.base import Engine, Row, Where
@@ -40,7 +43,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-NOTHING_PUBLISHED = Publication(0, None, "none", datetime.min.replace(tzinfo=UTC), None, {}, "")
+NOTHING_PUBLISHED = Publication(0, None, "none", datetime.min.replace(tzinfo=UTC), None, {}, "", {})
 
 
 @dataclass
@@ -138,6 +141,16 @@ class Ledger:
 
     # publications
 
+    def record_definitions(self, definitions: Iterable[Definition]) -> None:
+        """Those that differ from the newest of their table."""
+        newest_of = {known.name: known for known in self.definitions()}
+        changed = [each for each in definitions if newest_of.get(each.name) != each]
+        self._append(DEFINITIONS, [self._stamped(each) for each in changed])
+
+    def definitions(self) -> list[Definition]:
+        """What the tables were and are made with, oldest first."""
+        return [_made(Definition, row) for row in self._rows(DEFINITIONS)]
+
     def record_preparation(self, preparation: Preparation) -> None:
         self._append(PREPARATIONS, [self._stamped(preparation)])
 
@@ -170,7 +183,7 @@ class Ledger:
             self._engine.read(f"_{table.name}", table)
             self._engine.define(name, newest(table, identity, f"_{table.name}"))
         self._engine.read("_ledger_batches", BATCHES)
-        self._engine.define("batches", _BATCHES_VIEW.format(newest=newest(BATCHES, ("batch_id",), "_ledger_batches")))
+        self._engine.define("batches", batches_view("_ledger_batches"))
 
     def _newest(self, table: Table, identity: tuple[str, ...], where: Where | None = None) -> list[Row]:
         """The newest row of each identity, in the order in which the identities were first recorded."""
@@ -238,23 +251,6 @@ class Ledger:
 
     def _stamped(self, record: object) -> dict[str, Any]:
         return vars(record) | {"recorded_at": self.now()}
-
-
-_BATCHES_VIEW = """
-WITH newest AS ({newest}),
-counted AS (
-    SELECT batch_id, sum(rows_in) AS rows_in, sum(rows_staged) AS rows_staged,
-        sum(rows_quarantined) AS rows_quarantined, sum(rows_duplicate) AS rows_duplicate
-    FROM batch_files GROUP BY batch_id
-)
-SELECT n.batch_id, n.batch_date, n.status, n.reason, n.verdict, n.gate, n.waiting_for,
-    CAST(coalesce(c.rows_in, 0) AS bigint) AS rows_in,
-    CAST(coalesce(c.rows_staged, 0) AS bigint) AS rows_staged,
-    CAST(coalesce(c.rows_quarantined, 0) AS bigint) AS rows_quarantined,
-    CAST(coalesce(c.rows_duplicate, 0) AS bigint) AS rows_duplicate,
-    n.manifest_name, n.source_system, n.triggered_at, n.run_id, n.actor, n.recorded_at
-FROM newest n LEFT JOIN counted c ON n.batch_id = c.batch_id
-"""
 
 
 def _matching(rows: Iterable[Row], where: Where) -> list[Row]:

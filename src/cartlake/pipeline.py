@@ -5,7 +5,6 @@ Callers hold the lake's lock while anything here writes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,6 +12,7 @@ from functools import partial
 from cartlake.core import dag
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.contract import Contract
+from cartlake.core.definition import contracts_hash, definitions_of
 from cartlake.core.entries import Publication, Run, TaskRun
 from cartlake.core.names import normalise
 from cartlake.core.table import Table
@@ -35,9 +35,9 @@ def open_context(settings: Settings, engine: Engine, clock: Clock = utc_now) -> 
     """Contracts and models are read and checked; nothing is written."""
     contracts = load_contracts(settings.project)
     models = load_models(settings.project, contracts)
-    texts = "".join(contract.hash for contract in sorted(contracts, key=lambda contract: contract.feed))
+    definitions = definitions_of(contracts, models, settings.parameters())
     ledger = Ledger(engine, clock)
-    return Context(settings, engine, ledger, contracts, models, hashlib.sha256(texts.encode()).hexdigest())
+    return Context(settings, engine, ledger, contracts, models, contracts_hash(contracts), definitions)
 
 
 def create_tables(context: Context) -> None:
@@ -213,7 +213,8 @@ def _kind(batch: Batch) -> str:
 def _is_prepared(context: Context, run: Run, batch: Batch) -> bool:
     found = context.ledger.preparation(batch.batch_id)
     base = context.ledger.latest_publication().publication_id
-    return found is not None and found.run_id == run.run_id and found.base == base
+    wanted = (run.run_id, base, context.definition_hashes)
+    return found is not None and (found.run_id, found.base, found.definitions) == wanted
 
 
 def _publish(

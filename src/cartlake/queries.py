@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cartlake.core import known
 from cartlake.core.batch import Batch
@@ -21,16 +21,19 @@ from cartlake.core.model import (
     case_relations,
 )
 from cartlake.core.sqltext import name, names
-from cartlake.core.table import Column
+from cartlake.core.table import Column, Table
 from cartlake.core.tables import (
     LEDGER_VIEWS,
     PUBLICATIONS,
     QUARANTINE,
+    STAGE_COLUMNS,
     VALIDATION_RESULTS,
+    VERSION_COLUMNS,
+    field_columns,
     history_table,
     stage_table,
 )
-from cartlake.engines.base import Row
+from cartlake.engines.base import Row, Where
 from cartlake.errors import UsageError
 from cartlake.tasks.context import Context
 
@@ -127,23 +130,27 @@ def batch_detail(context: Context, batch_id: str) -> BatchDetail:
     )
 
 
-def quarantine(context: Context, batch_id: str | None, feed: str | None) -> list[Row]:
-    """Quarantined records in the order of their files; `reasons` is a list of codes."""
+def quarantine(context: Context, batch_id: str | None, feed: str | None, *, every: bool) -> list[Row]:
+    """Quarantined records that are open, or every one, in the order of their files; `reasons` is a list of codes."""
     named = {"batch_id": batch_id, "feed": feed}
     where = {name: [value] for name, value in named.items() if value is not None}
     with context.engine.scope():
-        context.engine.read("quarantine", QUARANTINE, where=where)
+        context.ledger.define_views()
+        _define_quarantine(context, where)
         rows = context.engine.rows("SELECT * FROM quarantine ORDER BY batch_date, feed, source_file, record")
-    return [row | {"reasons": str(row["reasons"]).split(",")} for row in rows]
+    return [row | {"reasons": str(row["reasons"]).split(",")} for row in rows if every or row["is_open"]]
 
 
-def quarantine_record(context: Context, record_id: str) -> Row:
-    found = [row for row in quarantine(context, None, None) if row["id"] == record_id]
-    if not found:
-        raise UsageError(
-            "record_unknown", f"there is no quarantined record {record_id!r}", hint="`cartlake quarantine list`."
-        )
-    return found[0]
+def _define_quarantine(context: Context, where: Where | None = None) -> None:
+    """`quarantine` as people query it. A record is open while a batch's file has its content; it is superseded once a
+    corrected file of that name has taken its place there, or a new manifest no longer names it. Reads `batch_files`."""
+    context.engine.read("quarantined", QUARANTINE, where=where)
+    context.engine.define(
+        "quarantine",
+        "SELECT q.*, f.feed IS NOT NULL AS is_open FROM quarantined q"
+        " LEFT JOIN (SELECT DISTINCT feed, file_sha256, batch_date FROM batch_files) f"
+        " ON q.feed = f.feed AND q.file_sha256 = f.file_sha256 AND q.batch_date = f.batch_date",
+    )
 
 
 @contextmanager
@@ -152,13 +159,12 @@ def published(context: Context, at: str | None = None) -> Iterator[Publication]:
     publication = find_publication(context, at)
     engine = context.engine
     with engine.scope():
-        for table in context.production_tables:
+        for table in _tables_as_published(context, publication):
             engine.read(table.name, table, publication.tables.get(table.name, 0))
-        for table in context.stage_tables:
-            engine.read(table.name, table, publication.tables.get(table.name, 0))
-        for table in (PUBLICATIONS, QUARANTINE, VALIDATION_RESULTS):
+        for table in (PUBLICATIONS, VALIDATION_RESULTS):
             engine.read(table.name, table)
         context.ledger.define_views()
+        _define_quarantine(context)
         known = publication.publication_id > 0
         row = (publication.publication_id, publication.as_of_date, publication.published_at)
         engine.values("publication", PUBLICATION, [row] if known else [])
@@ -166,6 +172,21 @@ def published(context: Context, at: str | None = None) -> Iterator[Publication]:
             if model.kind == "view":
                 engine.define(model.name, model.sql, context.parameters)
         yield publication
+
+
+def _tables_as_published(context: Context, publication: Publication) -> list[Table]:
+    """The production tables and logs with the columns that they had then; a contract or model may have others since."""
+    made = {(definition.name, definition.hash): definition.columns for definition in context.ledger.definitions()}
+    then = {name: made[name, hashed] for name, hashed in publication.definitions.items() if (name, hashed) in made}
+    tables = [
+        replace(table, columns=then.get(table.name, table.columns))
+        for table in map(context.model_table, context.stored_models)
+    ]
+    for contract in context.contracts:
+        columns = then.get(contract.table, field_columns(contract))
+        tables.append(replace(history_table(contract), columns=(*columns, *VERSION_COLUMNS)))
+        tables.append(replace(stage_table(contract), columns=(*columns, *STAGE_COLUMNS)))
+    return tables
 
 
 def find_publication(context: Context, at: str | None) -> Publication:
@@ -223,7 +244,7 @@ def _versions(context: Context, contract: Contract, key: Sequence[str]) -> list[
 def _changed(contract: Contract, before: Row | None, row: Row) -> tuple[str, ...]:
     if before is None or any(before[name] != row[name] for name in contract.key):
         return ()
-    return tuple(name for name in contract.tracked if before[name] != row[name])
+    return tuple(name for name in contract.tracked if name in row and before[name] != row[name])
 
 
 def _identity(row: Row) -> tuple[object, ...]:

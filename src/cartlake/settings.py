@@ -56,7 +56,7 @@ class Business(Section):
 
     timezone: str = "UTC"
     reporting_currency: str = "USD"
-    profit_margin_rate: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.30")
+    profit_margin_rate: Annotated[Decimal, Field(ge=0, le=1, decimal_places=6)] = Decimal("0.30")
     not_sale_statuses: tuple[str, ...] = ("cancelled", "canceled", "refunded", "returned")
     open_hour: Annotated[int, Field(ge=0, le=23)] = 8
     close_hour: Annotated[int, Field(ge=0, le=23)] = 18

@@ -36,6 +36,13 @@ def arrivals(settings: Settings, stop: Callable[[], bool], scan_seconds: float =
     return looks(changes, landing / settings.landing.manifests, scan_seconds)
 
 
+def attempts(stop: Callable[[], bool]) -> Iterator[None]:
+    """Yields at once and then again and again, after a short while each, until `stop` says so."""
+    while not stop():
+        yield
+        time.sleep(_POLL_SECONDS)
+
+
 def looks(
     changes: Iterable[set[Path]], manifests: Path, scan_seconds: float, clock: Clock = time.monotonic
 ) -> Iterator[None]:

@@ -12,6 +12,7 @@ from cartlake.core.model import Case
 from cartlake.lake import Lake
 from cartlake.queries import CaseResult
 from tests.cli.conftest import Call
+from tests.pipeline.shop import TASKS
 
 BATCH_KEYS = {
     "batch_id",
@@ -130,6 +131,18 @@ def test_quarantined_records_are_listed_with_line_reasons_and_text(cartlake: Cal
     assert cartlake("quarantine", "show", "no such", "--project", shop).code == 2
 
 
+def test_what_a_corrected_file_superseded_is_listed_with_all_only(cartlake: Call, own_shop: Path) -> None:
+    listing = ("quarantine", "list", "--batch", "failed", "--project", own_shop)
+    [rejected] = cartlake(*listing, "--json").json
+    assert rejected["is_open"] is True
+    good = next((own_shop / "archive/orders_data/2025-01-01").iterdir())
+    shutil.copy(good, own_shop / "landing/orders_data/source/orders_failed.csv")
+    cartlake("run", "--project", own_shop)
+    assert rejected["id"] not in cartlake(*listing).out
+    shown = next(line for line in cartlake(*listing, "--all").out.splitlines() if rejected["id"] in line)
+    assert "(superseded)" in shown
+
+
 def test_a_limit_holds_for_people_and_never_for_json(cartlake: Call, shop: Path) -> None:
     limited = cartlake("quarantine", "list", "--limit", "2", "--project", shop)
     assert len(limited.out.splitlines()) == 3
@@ -229,16 +242,7 @@ def test_a_run_prints_a_line_for_each_task_on_stderr(cartlake: Call, tmp_path: P
     cartlake("generate", tmp_path, "--days", "1", "--orders-per-day", "5", "--customers", "5", "--products", "4")
     answer = cartlake("run", "--project", tmp_path, "--json")
     tasks = [line.split()[1] for line in answer.err.splitlines() if line.startswith(("✓", "!"))]
-    assert tasks == [
-        "orders_stage_load",
-        "customer_stage_load",
-        "products_stage_load",
-        "inventory_stage_load",
-        "shipping_stage_load",
-        "data_validation",
-        "data_enrichment",
-        "final_merge_operation",
-    ]
+    assert tasks == list(TASKS)
     (batch,) = answer.json
     assert batch["status"] == "published"
     again = cartlake("run", "--project", tmp_path)

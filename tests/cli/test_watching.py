@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from cartlake import watching
 from cartlake.generate import ShopPlan, generate
+from cartlake.lake import Lake, RunReport
 from cartlake.scaffold import create_project
 from cartlake.settings import Settings
 from cartlake.watching import arrivals, looks
@@ -163,6 +165,32 @@ def test_with_quiet_files_there_is_a_look_as_often_as_they_have_to_be_quiet(proj
     settings = Settings.model_validate({"project": project, "landing": {"trigger": "quiet", "quiet_seconds": 0.3}})
     with Watcher(settings) as watcher:
         watcher.wait_for(3)
+
+
+def test_what_lands_while_another_process_has_the_lake_is_handled_as_soon_as_it_is_free(project: Path) -> None:
+    stopping, handled = threading.Event(), threading.Event()
+
+    def on_run(report: RunReport) -> None:
+        if [one.batch.status.value for one in report.batches] == ["published"]:
+            handled.set()
+
+    def watch() -> None:
+        with Lake(project) as lake:
+            lake.watch(stopping.is_set, on_run)
+
+    with Lake(project) as lake:
+        lake.run()
+    watcher = threading.Thread(target=watch)
+    with FileLock(project / ".cartlake" / "lock"):
+        watcher.start()
+        time.sleep(0.5)
+        generate(project, ShopPlan(days=1, orders_per_day=5, customers=5, products=4, seed=2))
+        time.sleep(2)
+        assert not handled.is_set()
+    is_soon = handled.wait(20)  # the next scan is 30 seconds away
+    stopping.set()
+    watcher.join(10)
+    assert is_soon
 
 
 def test_a_folder_that_is_no_project_is_refused(cartlake: Call, tmp_path: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from importlib.resources import files
+from decimal import Decimal
 
 import pytest
 
 from cartlake.errors import ContractError, UsageError
-from tests.pipeline.shop import Shop, a_day, csv_text, customer, order
+from tests.pipeline.shop import Shop, a_day, csv_text, customer, order, product, shipment, stock
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 REJECTED = {
@@ -86,14 +85,11 @@ def test_a_file_that_differs_from_its_manifest_is_rejected(shop: Shop) -> None:
 
 def test_a_contract_with_a_typo_stops_everything_with_file_line_and_hint(shop: Shop) -> None:
     shop.deliver("b1", **a_day())
-    contracts = shop.project / "contracts"
-    contracts.mkdir()
-    text = files("cartlake").joinpath("contracts/orders.yaml").read_text("utf-8")
-    (contracts / "orders.yaml").write_text(text.replace("logicalType", "logicalTyp", 1))
+    contract = shop.change_contract("orders", ("logicalType", "logicalTyp"))
     with pytest.raises(ContractError) as caught:
         shop.run()
     assert caught.value.file == "contracts/orders.yaml"
-    assert caught.value.line == text[: text.index("logicalType")].count("\n") + 1
+    assert caught.value.line == contract.read_text().partition("logicalTyp:")[0].count("\n") + 1
     assert "logicalType" in str(caught.value.hint)
     assert len(list(shop.landing.rglob("*.csv"))) == 5, "nothing was claimed"
 
@@ -163,14 +159,43 @@ def test_unknown_columns_are_kept_aside_and_told(shop: Shop) -> None:
 
 
 def test_a_feed_of_snapshots_is_refused_until_absence_can_be_read(shop: Shop) -> None:
-    contracts = shop.project / "contracts"
-    contracts.mkdir()
-    text = files("cartlake").joinpath("contracts/orders.yaml").read_text("utf-8")
-    text = re.sub(r"  - \{property: sequenceBy.*\}\n", "", text)
-    head = "customProperties:\n"
-    (contracts / "orders.yaml").write_text(
-        text.replace(head, f"{head}  - {{property: delivery, value: snapshot}}\n", 1)
-    )
+    sequence = "  - {property: sequenceBy, value: [updated_timestamp, created_timestamp]}\n"
+    shop.change_contract("orders", (sequence, "  - {property: delivery, value: snapshot}\n"))
     with pytest.raises(ContractError, match="snapshots") as caught:
         shop.run()
     assert caught.value.file == "contracts/orders.yaml"
+
+
+def test_the_greatest_numbers_that_can_be_read_stop_nobody(shop: Shop) -> None:
+    """Sums and products of them are exact or NULL: the batch goes through, so do others, and everything can be read."""
+    whole, amount, weight = "9" * 18, f"{'9' * 16}.99", f"{'9' * 9}.999"
+    size = "999999.999x999999.999x999999.999"
+    many = range(12)
+    quantities = {
+        "stock_quantity": whole,
+        "reserved_quantity": whole,
+        "available_quantity": "0",
+        "reorder_level": whole,
+    }
+    shop.deliver(
+        "huge",
+        orders=[order(f"O-{n}", order_line=whole, quantity=whole, order_amount=amount) for n in many],
+        customers=[customer()],
+        products=[product(price=amount, stock_quantity=whole, weight_kg=weight, dimensions_cm=size)],
+        inventory=[stock("P-1", f"W-{n}", **quantities) for n in many],
+        shipping=[
+            shipment(f"S-{n}", "O-1", shipping_cost=amount, insurance_value=amount, package_weight="0.001")
+            for n in many
+        ],
+    )
+    shop.deliver("later", "2025-03-02", orders=[order("O-77")])
+    assert [report.batch.status for report in shop.run().batches] == ["published", "published"]
+    assert shop.one("SELECT count(*) FROM quarantine") == 0
+    shown = "inventory_stock_quantity, order_profit_margin, price_difference"
+    found = shop.rows(f"SELECT {shown} FROM enriched_orders WHERE order_id = 'O-1'")
+    assert found == [(None, Decimal("2999999999999999.9970"), Decimal("-9999999999999999970000000000000000.02"))]
+    assert shop.one("SELECT total_spent FROM customer_totals") == 12 * Decimal(amount) + 20
+    assert shop.one("SELECT volume_cm3 FROM product_analytics") == Decimal("999999997000000003.0000")
+    views = ["analytics_summary", "category_analysis", "customer_analytics", "inventory_movements", "inventory_status"]
+    for name in (*views, "product_analytics", "seasonal_analysis", "segment_analysis", "shipments"):
+        shop.rows(f"SELECT * FROM {name}")

@@ -43,6 +43,20 @@ def test_a_wrong_header_is_explained_and_the_corrected_file_is_published(shop: S
     assert shop.one("SELECT count(*) FROM enriched_orders") == 1
 
 
+def test_a_rejected_file_that_a_corrected_one_replaced_is_superseded_in_quarantine(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(orders=csv_text([order()]).replace("order_amount", "amount_total")))
+    shop.run()
+    [rejected] = shop.lake.quarantine()
+    assert (rejected["record"], rejected["is_open"]) == (0, True)
+    shop.drop("orders", "orders_b1.csv", [order(), order("O-2", order_amount="?")])
+    shop.run()
+    open_ones = shop.lake.quarantine()
+    assert [row["reasons"] for row in open_ones] == [["order_amount_not_a_number"]]
+    assert {row["id"] for row in shop.lake.quarantine(every=True)} == {rejected["id"], open_ones[0]["id"]}
+    assert shop.rows("SELECT id FROM quarantine WHERE NOT is_open") == [(rejected["id"],)]
+    assert shop.one("SELECT sum(rows_quarantined) FROM batches") == 1, "as many as are open"
+
+
 def test_orders_whose_customer_and_product_come_later_are_enriched_again(shop: Shop) -> None:
     shop.deliver("b1", orders=[order()], shipping=[shipment()])
     shop.run()

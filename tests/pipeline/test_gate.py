@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-from importlib.resources import files
-
 import pytest
 
 from cartlake.errors import UsageError
-from tests.pipeline.shop import Shop, a_day, customer, order, product, shipment
+from tests.pipeline.shop import UNKNOWN_CURRENCY_WARNS, Shop, a_day, customer, order, product, shipment
 
 BROKEN = [order(f"O-{n}", order_amount="?") for n in range(25)]
 
@@ -86,12 +83,7 @@ def test_retry_reads_the_claimed_copies_again_with_todays_contract(shop: Shop) -
     [report] = shop.run().batches
     assert report.batch.status == "failed"
     assert "email" in str(report.batch.reason)
-    contracts = shop.project / "contracts"
-    contracts.mkdir()
-    text = files("cartlake").joinpath("contracts/customers.yaml").read_text("utf-8")
-    assert "{name: email, " in text
-    (contracts / "customers.yaml").write_text(text.replace("{name: email, ", "{name: email, physicalName: mail, "))
-    shop.lake.close()
+    shop.change_contract("customers", ("{name: email, ", "{name: email, physicalName: mail, "))
     shop.lake.retry("b1")
     [report] = shop.run().batches
     assert report.batch.status == "published"
@@ -102,19 +94,13 @@ def test_retrying_a_published_batch_applies_todays_rules_to_it(shop: Shop) -> No
     shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2", currency="XYZ")]))
     shop.run()
     assert shop.one("SELECT count(*) FROM orders") == 1
-    contracts = shop.project / "contracts"
-    contracts.mkdir()
-    shutil.copy(str(files("cartlake").joinpath("contracts/orders.yaml")), contracts)
-    text = (contracts / "orders.yaml").read_text()
-    start = text.index("name: currency_unknown")
-    (contracts / "orders.yaml").write_text(
-        text[:start] + text[start:].replace("criticality: error", "criticality: warn", 1)
-    )
-    shop.lake.close()
+    shop.change_contract("orders", UNKNOWN_CURRENCY_WARNS)
     shop.lake.retry("b1")
     [report] = shop.run().batches
     assert (report.batch.status, report.counts.rows_quarantined) == ("published", 0)
     assert shop.one("SELECT count(*) FROM orders") == 2
+    assert shop.failed_rules("b1")["order_without_shipping"] == 1, "judged again"
+    assert next(s.verdict for s in shop.lake.batch("b1").states if s.status == "published") == "PASS", "as before"
     assert shop.one("SELECT kind FROM publications ORDER BY publication_id DESC LIMIT 1") == "repair"
 
 
@@ -138,14 +124,26 @@ def test_a_published_file_that_todays_contract_would_reject_stays_as_it_was(shop
     shop.deliver("b1", **a_day())
     shop.run()
     before = shop.production()
-    contracts = shop.project / "contracts"
-    contracts.mkdir()
-    text = files("cartlake").joinpath("contracts/customers.yaml").read_text("utf-8")
-    wanted = "{name: birthplace, logicalType: string, required: true}\n      - {name: city, "
-    (contracts / "customers.yaml").write_text(text.replace("{name: city, ", wanted, 1))
-    shop.lake.close()
+    head = "customProperties:\n"
+    shop.change_contract("customers", (head, f"{head}  - {{property: delimiter, value: ';'}}\n"))
     shop.lake.retry("b1")
-    [report] = shop.run().batches
+    notes: list[str] = []
+    [report] = shop.lake.run(lambda _, result: notes.append(result.note)).batches
+    assert any("customers_b1.csv stays as it was published" in note for note in notes)
     assert report.batch.status == "published"
-    assert shop.statuses() == {"b1": "published"}
-    assert before["orders"] == shop.production()["orders"]
+    assert shop.production() == before
+
+
+def test_volume_is_compared_with_earlier_dates_published_or_in_the_same_run_and_never_with_later_ones(
+    shop: Shop,
+) -> None:
+    few = [customer(f"C-{n}") for n in range(3)]
+    many = [customer(f"C-{n}") for n in range(60)]
+    for day in range(2, 9):
+        shop.deliver(f"b{day}", f"2025-03-0{day}", customers=few)
+    shop.deliver("b9", "2025-03-09", customers=many)
+    shop.run()
+    assert shop.failed_rules("b9")["file_mass_anomaly"] == 1
+    shop.deliver("b1", "2025-03-01", customers=many)
+    shop.run()
+    assert "file_mass_anomaly" not in shop.failed_rules("b1"), "nothing is known of the days before"

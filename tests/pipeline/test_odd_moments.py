@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cartlake.engines.embedded import EmbeddedEngine
-from cartlake.errors import EngineError, ModelError, UsageError
+from cartlake.errors import ConfigError, EngineError, ModelError, UsageError
 from cartlake.ledger import Ledger
-from tests.pipeline.shop import Shop, a_day, customer, order, product, stock
-
-TASKS = (
-    "orders_stage_load",
-    "customer_stage_load",
-    "products_stage_load",
-    "inventory_stage_load",
-    "shipping_stage_load",
-    "data_validation",
-    "data_enrichment",
-    "final_merge_operation",
-)
-
-
-def let_currencies_pass(shop: Shop) -> Path:
-    """The project's own orders contract, in which an unknown currency only warns."""
-    text = resources("cartlake").joinpath("contracts/orders.yaml").read_text("utf-8")
-    start = text.index("name: currency_unknown")
-    contract = shop.project / "contracts" / "orders.yaml"
-    contract.parent.mkdir(exist_ok=True)
-    contract.write_text(text[:start] + text[start:].replace("criticality: error", "criticality: warn", 1))
-    shop.lake.close()
-    return contract
+from tests.pipeline.shop import TASKS, UNKNOWN_CURRENCY_WARNS, Shop, a_day, customer, order, product, stock
 
 
 def test_a_batch_whose_file_vanishes_before_it_is_loaded_waits_for_it(shop: Shop) -> None:
@@ -96,7 +74,7 @@ def test_a_replaced_manifest_takes_its_files_with_it(shop: Shop) -> None:
 
 
 def test_a_repair_is_not_lost_when_something_else_is_published_first(shop: Shop) -> None:
-    contract = let_currencies_pass(shop)
+    contract = shop.change_contract("orders", UNKNOWN_CURRENCY_WARNS)
     shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2", currency="XYZ")]))
     shop.deliver("b2", "2025-03-02", customers=[customer("C-2")])
     shop.run()
@@ -119,7 +97,7 @@ def test_a_file_that_two_batches_share_is_repaired_in_both(shop: Shop) -> None:
     shop.announce("b2", files=["again.csv", "bad.csv"])
     shop.run()
     assert shop.statuses()["b2"] == "held"
-    let_currencies_pass(shop)
+    shop.change_contract("orders", UNKNOWN_CURRENCY_WARNS)
     shop.lake.retry("b2")
     shop.run()
     shop.run()
@@ -244,5 +222,36 @@ def test_a_query_is_one_select_over_published_names(shop: Shop, sql: str) -> Non
         shop.lake.query(sql)
 
 
-def test_a_query_may_end_in_a_comment(shop: Shop) -> None:
-    assert shop.one("SELECT count(*) FROM orders -- all of them") == 0
+@pytest.mark.parametrize(
+    "end", [" -- all of them", ";", " ; -- all of them", "; /* all;\n of */ -- them", ";;\n", "\n-- all\n;\n-- of them"]
+)
+def test_a_query_may_end_in_semicolons_and_comments(shop: Shop, end: str) -> None:
+    assert shop.one(f"SELECT count(*) FROM orders{end}") == 0
+
+
+def test_times_within_lists_structs_and_maps_are_utc_like_all_others(shop: Shop) -> None:
+    shop.deliver("b1", customers=[customer()])
+    shop.run()
+    [row] = shop.rows("SELECT list(valid_from), {'at': max(valid_from)}, map {1: max(valid_from)} FROM customers")
+    at = datetime(2025, 3, 1, 8, tzinfo=UTC)
+    assert row == ([at], {"at": at}, {1: at})
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["it's", 'a "lake"', "50% off", "a*[b]?", "k=v"])
+def test_a_project_folder_may_have_signs_in_its_name(tmp_path: Path, name: str) -> None:
+    made = Shop(tmp_path / name)
+    made.deliver("b1", customers=[customer()])
+    made.run()
+    assert made.rows("SELECT customer_id FROM customers") == [("C-1",)]
+    made.lake.close()
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["two\nlines", "a\tb", "back\\slash", "100%20"])
+def test_a_folder_whose_name_no_table_can_have_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    made = Shop(tmp_path / name)
+    with pytest.raises(ConfigError, match="cannot hold Delta tables") as caught:
+        made.run()
+    assert (caught.value.code, caught.value.exit_code) == ("lake_path", 3)
+    assert not (made.project / "lake").exists()

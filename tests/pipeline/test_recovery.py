@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mapping[str, 
     """The production tables of a run that nothing disturbed, and how many writes it took."""
     shop = Shop(tmp_path_factory.mktemp("undisturbed") / "shop")
     deliver_two_days(shop)
+    shop.lake.batches()
     with pytest.MonkeyPatch.context() as patched:
         count = die_at(patched, 10**9, after=False)
         shop.run()
@@ -142,37 +144,68 @@ def test_a_reader_sees_whole_batches_while_runs_are_under_way(shop: Shop) -> Non
     assert all(len(set(row)) == 1 for row in seen), seen
 
 
-def _hold_the_lock(project: str, held: Any, release: Any) -> None:
-    with Lake(project)._locked():
-        held.set()
-        release.wait(60)
+def _look_at_the_lake(project: str, begun: Any, stop: Any) -> None:
+    with Lake(project) as lake:
+        lake.batches()
+        begun.set()
+        stop.wait(60)
+
+
+def _hold_the_lock(project: str, begun: Any, stop: Any) -> None:
+    with Lake(project)._door.locked():
+        begun.set()
+        stop.wait(60)
+
+
+@contextmanager
+def another_process(shop: Shop, work: Callable[[str, Any, Any], None]) -> Iterator[Any]:
+    """One that does `work` with the lake, and is told to stop at the end."""
+    shop.lake.batches()
+    context = multiprocessing.get_context("spawn")
+    begun, stop = context.Event(), context.Event()
+    process = context.Process(target=work, args=(str(shop.project), begun, stop))
+    process.start()
+    try:
+        assert begun.wait(60)
+        yield process
+    finally:
+        if process.is_alive():  # an event that a killed process waited for cannot be set
+            stop.set()
+        process.join()
+
+
+def test_what_a_dead_process_left_in_the_temporary_folder_goes_and_what_a_living_one_uses_stays(shop: Shop) -> None:
+    def folders() -> set[Path]:
+        return {path for path in (shop.project / ".cartlake" / "tmp").iterdir() if path.is_dir()}
+
+    shop.lake.batches()
+    ours = folders()
+    with another_process(shop, _look_at_the_lake) as other:
+        both = folders()
+        assert len(both) == 2
+        shop.run()
+        assert folders() == both, "both live"
+        other.kill()
+        other.join()
+        shop.run()
+        assert folders() == ours
+    shop.deliver("b1", **a_day())
+    shop.run()
+    shop.lake.close()
+    assert folders() == set()
 
 
 def test_a_second_run_on_one_lake_is_told_that_it_is_locked(shop: Shop) -> None:
-    shop.lake.batches()
-    context = multiprocessing.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    other = context.Process(target=_hold_the_lock, args=(str(shop.project), held, release))
-    other.start()
-    assert held.wait(60)
-    try:
+    with another_process(shop, _hold_the_lock):
         with pytest.raises(Locked) as caught:
             shop.run()
         assert caught.value.exit_code == 75
         assert shop.lake.batches() == [], "reading needs no lock"
-    finally:
-        release.set()
+    assert shop.run().batches == ()
+
+
+def test_what_a_dead_process_left_locked_is_free(shop: Shop) -> None:
+    with another_process(shop, _hold_the_lock) as other:
+        other.kill()
         other.join()
-    assert shop.run().batches == ()
-
-
-def test_what_a_dead_process_left_locked_is_free(shop: Shop, tmp_path: Path) -> None:
-    shop.lake.batches()
-    context = multiprocessing.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    other = context.Process(target=_hold_the_lock, args=(str(shop.project), held, release))
-    other.start()
-    assert held.wait(60)
-    other.kill()
-    other.join()
-    assert shop.run().batches == ()
+        assert shop.run().batches == ()

@@ -5,18 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cartlake.errors import UsageError
-from tests.pipeline.shop import Shop, a_day, customer
-
-TASKS = (
-    "orders_stage_load",
-    "customer_stage_load",
-    "products_stage_load",
-    "inventory_stage_load",
-    "shipping_stage_load",
-    "data_validation",
-    "data_enrichment",
-    "final_merge_operation",
-)
+from tests.pipeline.shop import TASKS, Shop, a_day, customer
 
 
 @pytest.mark.parametrize("repeats", [1, 2])

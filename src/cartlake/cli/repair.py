@@ -98,7 +98,7 @@ def _batch_document(found: BatchDetail) -> dict[str, object]:
         "tasks": [vars(task) for task in found.tasks],
         "results": list(found.results),
         "states": [
-            {"status": state.status, "recorded_at": state.recorded_at, "reason": state.reason, "actor": state.actor}
+            {name: getattr(state, name) for name in ("status", "verdict", "recorded_at", "reason", "actor")}
             for state in found.states
         ],
     }
@@ -148,6 +148,9 @@ def _tasks(out: Output, found: BatchDetail) -> RenderableType:
 def quarantine_list(
     batch: Annotated[str | None, typer.Option("--batch", metavar="ID", help="Of this batch only.")] = None,
     feed: Annotated[str | None, typer.Option("--feed", metavar="FEED", help="Of this feed only.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also those of files that a corrected one has replaced in their batch.")
+    ] = False,
     limit: Limit = None,
     project: Project = HERE,
     as_json: AsJson = False,
@@ -157,7 +160,7 @@ def quarantine_list(
 
     out = Output(as_json)
     with Lake(project) as lake:
-        rows = lake.quarantine(batch, feed)
+        rows = lake.quarantine(batch, feed, every=every)
     if as_json:
         out.document(rows)
         return
@@ -177,7 +180,8 @@ def quarantine_list(
 
 def _quarantined(row: Row) -> list[str]:
     reasons = ", ".join(row["reasons"]) if isinstance(row["reasons"], list) else row["reasons"]
-    return [plain(row["id"]), plain(row["source_file"]), str(row["line"]), plain(reasons), plain(row["raw"])]
+    said = plain(reasons) if row["is_open"] else f"{plain(reasons)} (superseded)"
+    return [plain(row["id"]), plain(row["source_file"]), str(row["line"]), said, plain(row["raw"])]
 
 
 def quarantine_show(
@@ -190,7 +194,7 @@ def quarantine_show(
 
     out = Output(as_json)
     with Lake(project) as lake:
-        found = next((row for row in lake.quarantine() if row["id"] == record_id), None)
+        found = next((row for row in lake.quarantine(every=True) if row["id"] == record_id), None)
     if found is None:
         said = f"there is no quarantined record {record_id!r}"
         raise UsageError("record_unknown", said, hint="`cartlake quarantine list` shows them.")

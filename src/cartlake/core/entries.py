@@ -122,7 +122,8 @@ class TaskRun:
 
 @dataclass(frozen=True)
 class Publication:
-    """The versions that were made visible together. Number 0, without tables, is the empty lake."""
+    """The versions that were made visible together. Number 0, without tables, is the empty lake. `definitions` are the
+    hashes of what the tables were made with."""
 
     publication_id: int
     batch_id: str | None
@@ -131,14 +132,17 @@ class Publication:
     as_of_date: date | None
     tables: Mapping[str, int]
     contracts_hash: str
+    definitions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """Changes computed for a batch on top of publication `base`: versions of the prepared tables that hold rows."""
+    """Changes computed for a batch on top of publication `base`, with these `definitions`: versions of the prepared
+    tables that hold rows."""
 
     batch_id: str
     run_id: str
     base: int
     kind: str
     tables: Mapping[str, int]
+    definitions: Mapping[str, str]

@@ -159,6 +159,15 @@ PREPARATIONS = Table(
         Column("base", BIGINT),
         Column("kind", STRING),
         Column("tables", "map<string,bigint>"),
+        Column("definitions", TEXT_MAP),
+        Column("recorded_at", TIMESTAMP),
+    ),
+)
+DEFINITIONS = Table(
+    "ledger_definitions",
+    (
+        Column("name", STRING),
+        Column("text", STRING),
         Column("recorded_at", TIMESTAMP),
     ),
 )
@@ -172,6 +181,7 @@ PUBLICATIONS = Table(
         Column("as_of_date", DATE),
         Column("tables", "map<string,bigint>"),
         Column("contracts_hash", STRING),
+        Column("definitions", TEXT_MAP),
     ),
 )
 QUARANTINE = Table(
@@ -209,7 +219,18 @@ VALIDATION_RESULTS = Table(
         Column("run_id", STRING),
     ),
 )
-LEDGER = (BATCHES, FILES, BATCH_FILES, RUNS, TASKS, PREPARATIONS, PUBLICATIONS, QUARANTINE, VALIDATION_RESULTS)
+LEDGER = (
+    BATCHES,
+    FILES,
+    BATCH_FILES,
+    RUNS,
+    TASKS,
+    DEFINITIONS,
+    PREPARATIONS,
+    PUBLICATIONS,
+    QUARANTINE,
+    VALIDATION_RESULTS,
+)
 
 # The views of the ledger: the newest row of each identity.
 LEDGER_VIEWS = {
@@ -227,3 +248,25 @@ def newest(table: Table, identity: tuple[str, ...], relation: str) -> str:
         f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {', '.join(identity)}"
         f" ORDER BY recorded_at DESC) AS _newest FROM {relation}) AS numbered WHERE _newest = 1"
     )
+
+
+_BATCHES_VIEW = """
+WITH newest AS ({newest}),
+counted AS (
+    SELECT batch_id, sum(rows_in) AS rows_in, sum(rows_staged) AS rows_staged,
+        sum(rows_quarantined) AS rows_quarantined, sum(rows_duplicate) AS rows_duplicate
+    FROM batch_files GROUP BY batch_id
+)
+SELECT n.batch_id, n.batch_date, n.status, n.reason, n.verdict, n.gate, n.waiting_for,
+    CAST(coalesce(c.rows_in, 0) AS bigint) AS rows_in,
+    CAST(coalesce(c.rows_staged, 0) AS bigint) AS rows_staged,
+    CAST(coalesce(c.rows_quarantined, 0) AS bigint) AS rows_quarantined,
+    CAST(coalesce(c.rows_duplicate, 0) AS bigint) AS rows_duplicate,
+    n.manifest_name, n.source_system, n.triggered_at, n.run_id, n.actor, n.recorded_at
+FROM newest n LEFT JOIN counted c ON n.batch_id = c.batch_id
+"""
+
+
+def batches_view(relation: str) -> str:
+    """Every batch as it stands, with the sums over its files. Reads `batch_files`."""
+    return _BATCHES_VIEW.format(newest=newest(BATCHES, ("batch_id",), relation))

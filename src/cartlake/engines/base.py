@@ -69,7 +69,8 @@ class Engine(Protocol):
 
     def replace(self, table: Table, where: Where, relation: str | None) -> int:
         """The rows whose columns equal `where` (all rows if empty) are exactly those of `relation`, which has no others
-        (no rows if None); the version."""
+        (no rows if None); the version. With an empty `where` the table also has exactly the columns of `table`,
+        whatever it had before."""
         ...
 
     def merge(self, table: Table, changes: str) -> int:

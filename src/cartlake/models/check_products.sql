@@ -43,7 +43,7 @@ warehouse_stock AS (
 ),
 
 inventory_stock AS (
-  SELECT product_id, sum(stock_quantity) AS stock_quantity
+  SELECT product_id, sum(CAST(stock_quantity AS decimal(28,0))) AS stock_quantity
   FROM warehouse_stock
   WHERE is_there = 1
   GROUP BY product_id

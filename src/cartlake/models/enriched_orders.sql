@@ -60,13 +60,16 @@ product_spans AS (
   FROM products
 ),
 
--- Stock over all warehouses of a product: what each version changes at its warehouse, added up over time.
+-- Stock over all warehouses of a product: what each version changes at its warehouse, added up over time. Added up as
+-- decimals: a few quantities of 18 digits are more than a bigint holds.
 warehouse_quantities AS (
   SELECT
     product_id, warehouse_id, valid_from,
-    coalesce(stock_quantity, 0) AS stock_quantity,
-    coalesce(reserved_quantity, 0) AS reserved_quantity,
-    coalesce(available_quantity, stock_quantity - coalesce(reserved_quantity, 0), 0) AS available_quantity
+    CAST(coalesce(stock_quantity, 0) AS decimal(28,0)) AS stock_quantity,
+    CAST(coalesce(reserved_quantity, 0) AS decimal(28,0)) AS reserved_quantity,
+    CAST(
+      coalesce(available_quantity, stock_quantity - coalesce(reserved_quantity, 0), 0) AS decimal(28,0)
+    ) AS available_quantity
   FROM inventory
 ),
 
@@ -78,13 +81,13 @@ warehouse_changes AS (
         THEN date_start(DATE '1900-01-01')
       ELSE valid_from
     END AS changed_at,
-    stock_quantity - lag(stock_quantity, 1, CAST(0 AS bigint)) OVER (
+    stock_quantity - lag(stock_quantity, 1, CAST(0 AS decimal(28,0))) OVER (
       PARTITION BY product_id, warehouse_id ORDER BY valid_from
     ) AS stock_change,
-    reserved_quantity - lag(reserved_quantity, 1, CAST(0 AS bigint)) OVER (
+    reserved_quantity - lag(reserved_quantity, 1, CAST(0 AS decimal(28,0))) OVER (
       PARTITION BY product_id, warehouse_id ORDER BY valid_from
     ) AS reserved_change,
-    available_quantity - lag(available_quantity, 1, CAST(0 AS bigint)) OVER (
+    available_quantity - lag(available_quantity, 1, CAST(0 AS decimal(28,0))) OVER (
       PARTITION BY product_id, warehouse_id ORDER BY valid_from
     ) AS available_change
   FROM warehouse_quantities
@@ -218,9 +221,12 @@ SELECT
   p.launch_date,
   p.discontinued,
   p.valid_from AS product_valid_from,
-  CAST(i.stock_quantity AS bigint) AS inventory_stock_quantity,
-  CAST(i.reserved_quantity AS bigint) AS inventory_reserved_quantity,
-  CAST(i.available_quantity AS bigint) AS inventory_available_quantity,
+  CASE WHEN abs(i.stock_quantity) <= 999999999999999999 THEN CAST(i.stock_quantity AS bigint) END
+    AS inventory_stock_quantity,
+  CASE WHEN abs(i.reserved_quantity) <= 999999999999999999 THEN CAST(i.reserved_quantity AS bigint) END
+    AS inventory_reserved_quantity,
+  CASE WHEN abs(i.available_quantity) <= 999999999999999999 THEN CAST(i.available_quantity AS bigint) END
+    AS inventory_available_quantity,
   coalesce(s.shipping_count, 0) AS shipping_count,
   CAST(coalesce(s.shipping_cost, 0) AS decimal(28,2)) AS shipping_cost,
   CAST(coalesce(s.shipping_other_currency_count, 0) AS bigint) AS shipping_other_currency_count,
@@ -228,9 +234,10 @@ SELECT
   s.carrier,
   s.delivery_days,
   s.delivery_performance,
-  CAST(l.order_amount * :profit_margin_rate AS decimal(22,4)) AS order_profit_margin,
+  CAST(CAST(l.order_amount AS decimal(19,2)) * :profit_margin_rate AS decimal(22,4)) AS order_profit_margin,
   CAST(
-    l.order_amount * CASE c.customer_tier WHEN 'premium' THEN 10 WHEN 'gold' THEN 7 WHEN 'silver' THEN 5 ELSE 3 END
+    CAST(l.order_amount AS decimal(19,2))
+      * CASE c.customer_tier WHEN 'premium' THEN 10 WHEN 'gold' THEN 7 WHEN 'silver' THEN 5 ELSE 3 END
     AS decimal(22,4)
   ) AS estimated_clv,
   CASE

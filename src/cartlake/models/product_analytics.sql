@@ -14,8 +14,11 @@ volumes AS (
   SELECT
     product_id,
     CAST(
-      parse_decimal(split_part(dimensions, 'x', 1), 9, 3, '.')
-        * parse_decimal(split_part(dimensions, 'x', 2), 9, 3, '.')
+      CAST(
+        parse_decimal(split_part(dimensions, 'x', 1), 9, 3, '.')
+          * parse_decimal(split_part(dimensions, 'x', 2), 9, 3, '.')
+        AS decimal(19,6)
+      )
         * parse_decimal(split_part(dimensions, 'x', 3), 9, 3, '.')
       AS decimal(28,4)
     ) AS volume_cm3

@@ -26,6 +26,6 @@ def _claimed(context: Context) -> dict[str, dict[str, str]]:
     batches = context.ledger.batches()
     claimed: dict[str, dict[str, str]] = {}
     for file in context.ledger.batch_files():
-        if file.status == "staged" or batches[file.batch_id].status is not BatchStatus.RUNNING:
+        if file.status != "rejected" or batches[file.batch_id].status is not BatchStatus.RUNNING:
             claimed.setdefault(file.batch_id, {})[file.file_name] = file.file_sha256
     return claimed

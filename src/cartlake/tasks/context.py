@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from cartlake.core.contract import Contract
+from cartlake.core.definition import Definition
 from cartlake.core.entries import NO_ROWS, BatchFile, Counts
 from cartlake.core.model import Model
 from cartlake.core.table import Table
@@ -20,7 +21,8 @@ FileKey = tuple[str, str, date]
 
 @dataclass(frozen=True)
 class Context:
-    """Settings, engine, ledger, and what the project declares. `contracts_hash` names the contracts' texts."""
+    """Settings, engine, ledger, and what the project declares. `contracts_hash` names the contracts' texts;
+    `definitions` are what the tables are made with today, by their names."""
 
     settings: Settings
     engine: Engine
@@ -28,6 +30,7 @@ class Context:
     contracts: tuple[Contract, ...]
     models: tuple[Model, ...]
     contracts_hash: str
+    definitions: Mapping[str, Definition]
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -44,6 +47,10 @@ class Context:
     def production_tables(self) -> tuple[Table, ...]:
         histories = tuple(history_table(contract) for contract in self.contracts)
         return (*histories, *(self.model_table(model) for model in self.stored_models))
+
+    @property
+    def definition_hashes(self) -> dict[str, str]:
+        return {name: definition.hash for name, definition in self.definitions.items()}
 
     @property
     def stage_tables(self) -> tuple[Table, ...]:

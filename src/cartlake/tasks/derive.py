@@ -23,21 +23,31 @@ def stored_model_changes(context: Context, base: Publication) -> list[Table]:
     for model in context.stored_models:
         table = context.model_table(model)
         before, changes = f"before_{table.name}", f"changes_{table.name}"
-        version = base.tables.get(table.name, 0)
-        engine.read(before, table, version)
-        _bind(context, model, table, is_first=version == 0)
+        anew = is_anew(context, table, base)
+        if anew:
+            engine.values(before, table.columns, [])
+        else:
+            engine.read(before, table, base.tables[table.name])
+        _bind(context, model, table, anew=anew)
         engine.define("computed", model.sql, context.parameters)
-        if engine.materialise(changes, history.changes_between(table.column_names, table.key, ())):
+        if engine.materialise(changes, history.changes_between(table.column_names, table.key, ())) or anew:
             changed.append(table)
         engine.define(f"after_{table.name}", history.after(table.column_names, table.key, before, changes))
     return changed
 
 
-def _bind(context: Context, model: Model, table: Table, *, is_first: bool) -> None:
+def is_anew(context: Context, table: Table, base: Publication) -> bool:
+    """Whether nothing in production stays: a first publication, or of a stored model one with other SQL or settings."""
+    is_model = table.name in {model.name for model in context.stored_models}
+    is_redefined = base.definitions.get(table.name) != context.definition_hashes[table.name]
+    return table.name not in base.tables or (is_model and is_redefined)
+
+
+def _bind(context: Context, model: Model, table: Table, *, anew: bool) -> None:
     """The model's inputs under their own names, and `stored`, restricted to the keys that can have changed: to
-    everything for a first computation, and for a model of which nothing better is known."""
+    everything if the model is computed anew, and for one of which nothing better is known."""
     inputs = model.inputs
-    if is_first or not (model.name == ORDER_LINES or _is_by_key(model)):
+    if anew or not (model.name == ORDER_LINES or _is_by_key(model)):
         for name in inputs:
             context.engine.define(name, f"SELECT * FROM after_{name}")
         context.engine.define("stored", f"SELECT * FROM before_{table.name}")

@@ -43,7 +43,7 @@ def prepare(context: Context, acceptance: Acceptance, batch_id: str, run_id: str
     base = context.ledger.latest_publication()
     with context.engine.scope():
         prepared = {table.name: _write(context, table) for table in changed_tables(context, acceptance, base)}
-    preparation = Preparation(batch_id, run_id, base.publication_id, kind, prepared)
+    preparation = Preparation(batch_id, run_id, base.publication_id, kind, prepared, context.definition_hashes)
     context.ledger.record_preparation(preparation)
     return preparation
 

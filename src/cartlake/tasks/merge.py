@@ -13,7 +13,7 @@ from cartlake.core.table import Table
 from cartlake.core.tables import prepared_table
 from cartlake.errors import EngineError
 from cartlake.tasks.context import Context
-from cartlake.tasks.derive import ORDER_LINES
+from cartlake.tasks.derive import ORDER_LINES, is_anew
 from cartlake.tasks.enrich import Acceptance
 
 
@@ -34,7 +34,7 @@ def publish_changes(
     base = context.ledger.latest_publication()
     versions = dict(base.tables) | {table.name: _merge(context, table, base) for table in tables}
     _check(context, tables, versions)
-    versions |= _log_versions(context, base, batch_id)
+    versions |= _log_versions(context, base, acceptance, batch_id)
     publication = Publication(
         publication_id=base.publication_id + 1,
         batch_id=batch_id,
@@ -43,23 +43,30 @@ def publish_changes(
         as_of_date=_as_of_date(context, acceptance),
         tables=versions,
         contracts_hash=context.contracts_hash,
+        definitions=context.definition_hashes,
     )
     context.ledger.publish(publication)
     return publication
 
 
-def _log_versions(context: Context, base: Publication, batch_id: str | None) -> dict[str, int]:
-    """The staging logs as they are; as they were while a published batch that was staged again waits for its repair,
-    which needs to know what its files held before."""
+def _log_versions(context: Context, base: Publication, acceptance: Acceptance, batch_id: str | None) -> dict[str, int]:
+    """The staging logs of the feeds in production as they are; as they were while a published batch that was staged
+    again waits for its repair, which needs to know what its files held before."""
     restaged = [batch for batch in context.ledger.batches().values() if batch.restage and batch.batch_id != batch_id]
     is_repair_due = any(batch.status is BatchStatus.PUBLISHED for batch in restaged)
-    heads = {stage.name: context.engine.version(stage.name) for stage in context.stage_tables}
+    announced = {file.feed for file in context.ledger.batch_files() if file.batch_id in acceptance.after}
+    stages = {contract.stage_table: contract.feed for contract in context.contracts}
+    in_production = [name for name, feed in stages.items() if feed in announced or name in base.tables]
+    heads = {name: context.engine.version(name) for name in in_production}
     return heads | {name: base.tables[name] for name in heads if is_repair_due and name in base.tables}
 
 
 def _merge(context: Context, table: Table, base: Publication) -> int:
-    """The table's published version with the changes on top, whatever an interrupted run left at its head."""
-    published = base.tables.get(table.name, 0)
+    """The table's published version with the changes on top, whatever an interrupted run left at its head. What was
+    computed anew takes the place of all that stood there."""
+    if is_anew(context, table, base):
+        return context.engine.replace(table, {}, f"changes_{table.name}")
+    published = base.tables[table.name]
     if context.engine.version(table.name) != published:
         context.engine.restore(table.name, published)
     return context.engine.merge(table, f"changes_{table.name}")

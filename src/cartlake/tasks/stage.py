@@ -59,7 +59,7 @@ def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, k
     settings = intake.context.settings
     source = landing.landed_path(settings.landing_folder, landed)
     claimed = landing.claim(source, settings.archive_folder, partial(intake.in_archive, expected.name))
-    if known is None or known.file_sha256 != claimed.sha256 or known.status == "rejected":
+    if known is None or known.file_sha256 != claimed.sha256 or known.status != "staged":
         known = _deliver(intake, expected, claimed.path, claimed.profile)
     intake.context.ledger.once_committed(lambda: landing.remove_landed(source, claimed.sha256))
     return known

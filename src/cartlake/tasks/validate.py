@@ -31,7 +31,7 @@ def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str
     `earlier` are the batches before it in the run that the gate let through."""
     with context.engine.scope():
         delivered = define_delivered(context, batch, earlier)
-        _define_counts(context, batch, context.ledger.batch_files())
+        _define_counts(context, batch, earlier, context.ledger.batch_files())
         found = [result for each in delivered for result in find_ties(context.engine, each)]
         found += [result for model in context.models if model.kind == "check" for result in _check(context, model)]
         results = _by_rule(context, found)
@@ -51,13 +51,16 @@ def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str
     return judged, TaskResult(counts, has_warnings=judged.verdict != "PASS", note=f"{judged.verdict} {note}".strip())
 
 
-def _define_counts(context: Context, batch: Batch, files: Sequence[BatchFile]) -> None:
-    engine = context.engine
+def _define_counts(context: Context, batch: Batch, earlier: Sequence[str], files: Sequence[BatchFile]) -> None:
+    """Those of the batch, and of the published ones of earlier dates and those before it in the run: in whatever order
+    batches come, none is compared with its future."""
+    engine, day = context.engine, str(batch.batch_date)
     published = {b.batch_id for b in context.ledger.batches().values() if b.status is BatchStatus.PUBLISHED}
+    accepted = published | {*earlier}
     rows = [
         (f.batch_id, f.batch_date, f.feed, f.rows_in, f.rows_staged, f.rows_quarantined, f.rows_duplicate)
         for f in files
-        if f.batch_id in published | {batch.batch_id}
+        if f.batch_id == batch.batch_id or (f.batch_id in accepted and str(f.batch_date) < day)
     ]
     engine.values("announced_counts", _COUNTS, rows)
     summed = (

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from arro3.core import Array, DataType, Table
@@ -19,6 +20,7 @@ _SHORT = 3000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ"}
+_ZONED = "TIMESTAMP WITH TIME ZONE"
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -127,12 +129,13 @@ def _decoded(column: Column) -> str:
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[dict[str, object]]]:
-    """Columns and rows of a query; zoned timestamps come as aware UTC datetimes without any time zone library."""
+    """Columns and rows of a query; zoned timestamps, nested ones too, come as aware UTC datetimes without any time zone
+    library."""
     bound = connection.sql(sql)
     names = list(bound.columns)
-    zoned = {name for name, kind in zip(names, bound.types, strict=True) if str(kind) == "TIMESTAMP WITH TIME ZONE"}
+    zoned = {name: str(kind) for name, kind in zip(names, bound.types, strict=True) if _ZONED in str(kind)}
     if zoned:
-        columns = (f"epoch_us({quote(n)}) AS {quote(n)}" if n in zoned else quote(n) for n in dict.fromkeys(names))
+        columns = (_without_zone(quote(name), zoned.get(name, "")) for name in dict.fromkeys(names))
         bound = connection.sql(f"SELECT {', '.join(columns)} FROM ({sql})")
     return names, [
         {name: _zoned(value) if name in zoned else value for name, value in zip(names, row, strict=True)}
@@ -140,5 +143,25 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], l
     ]
 
 
-def _zoned(value: int | None) -> datetime | None:
-    return None if value is None else EPOCH + timedelta(microseconds=value)
+def _without_zone(column: str, kind: str) -> str:
+    """The column with its zoned timestamps as microseconds or, in lists, maps and structs, as the times in UTC."""
+    if kind == _ZONED:
+        return f"epoch_us({column}) AS {column}"
+    return f"CAST({column} AS {kind.replace(_ZONED, 'TIMESTAMP')}) AS {column}" if kind else column
+
+
+def _zoned(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return EPOCH + timedelta(microseconds=value)
+    return _nested(value)
+
+
+def _nested(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.replace(tzinfo=UTC)
+        case list() | tuple():
+            return [_nested(each) for each in value]
+        case dict():
+            return {_nested(key): _nested(each) for key, each in value.items()}
+    return value

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +13,10 @@ from cartlake.core.table import Column, Table
 from cartlake.engines.base import RecordCount, RecordSource, Row, Value, Where
 from cartlake.engines.embedded import duck, reading
 from cartlake.engines.embedded.duck import duck_type, literal, mapped, quote
+from cartlake.engines.embedded.files import DataFile
+from cartlake.engines.embedded.scratch import Scratch
 from cartlake.engines.embedded.selects import check_select
-from cartlake.engines.embedded.storage import DataFile, DeltaStore, committing
+from cartlake.engines.embedded.storage import DeltaStore, committing
 from cartlake.settings import Settings
 
 
@@ -34,13 +34,12 @@ class EmbeddedEngine:
     target: Literal["duckdb"] = "duckdb"
 
     def __init__(self, settings: Settings) -> None:
-        self._temporary = settings.project / ".cartlake" / "tmp" / secrets.token_hex(4)
         settings.lake_folder.mkdir(parents=True, exist_ok=True)
-        self._temporary.mkdir(parents=True, exist_ok=True)
+        self._scratch = Scratch(settings.project)
         folders = [settings.lake_folder, settings.archive_folder]
         with mapped("start DuckDB"):
             self._connection = duck.connect(
-                folders, self._temporary, settings.engine.memory_limit, settings.engine.threads
+                folders, self._scratch.folder, settings.engine.memory_limit, settings.engine.threads
             )
         self._store = DeltaStore(settings.lake_folder, self._connection)
         self._scopes: list[set[str]] = [set()]
@@ -59,7 +58,7 @@ class EmbeddedEngine:
 
     def close(self) -> None:
         self._connection.close()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._scratch.close()
 
     def create(self, table: Table) -> None:
         self._store.create(table)
@@ -73,6 +72,8 @@ class EmbeddedEngine:
         return self._store.commit(table.name, added) if added else self.version(table.name)
 
     def replace(self, table: Table, where: Where, relation: str | None) -> int:
+        if not where:
+            self._store.reshape(table)
         outdated = [file for file in self._store.files(table.name, None) if file.may_hold(where)]
         mixed = [file for file in outdated if not file.is_within(where)]
         with mapped(f"replace in {table.name}"):

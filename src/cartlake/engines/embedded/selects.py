@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from cartlake.errors import UsageError
@@ -24,9 +24,10 @@ def check_select(sql: str, relations: Collection[str]) -> tuple[str, tuple[str, 
     Raises UsageError if it is not exactly one SELECT over `relations`.
     """
     try:
-        statements = [statement for statement in sqlglot.parse(sql, read="duckdb") if statement is not None]
+        parsed = sqlglot.parse(sql, read="duckdb")
     except SqlglotError as error:
         raise UsageError("query_invalid", f"not valid SQL: {str(error).splitlines()[0]}") from None
+    statements = [each for each in parsed if each is not None and not isinstance(each, exp.Semicolon)]
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise UsageError("query_not_select", "a query is exactly one SELECT", hint="Nothing was run.")
     query = statements[0]
@@ -39,7 +40,20 @@ def check_select(sql: str, relations: Collection[str]) -> tuple[str, tuple[str, 
     for table in query.find_all(exp.Table):
         _check_table(table, relations, local)
     read = {table.name.lower() for table in query.find_all(exp.Table)}
-    return sql.strip().rstrip(";"), tuple(sorted(read & set(relations)))
+    return _statement(sql), tuple(sorted(read & set(relations)))
+
+
+def _statement(sql: str) -> str:
+    """What stands between the semicolons; comments may follow the last one."""
+    begin, has_begun = 0, False
+    for token in sqlglot.tokenize(sql, read="duckdb"):
+        if token.token_type is not TokenType.SEMICOLON:
+            has_begun = True
+        elif has_begun:
+            return sql[begin : token.start]
+        else:
+            begin = token.end + 1
+    return sql[begin:]
 
 
 def _check_node(node: object) -> None:

@@ -6,24 +6,24 @@ what they look for.
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.schema import Field, MapType, PrimitiveType, Schema
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.transaction import AddAction
 
 from cartlake.core.table import Table
 from cartlake.engines.base import Where
 from cartlake.engines.embedded.duck import duck_type, literal, mapped, quote
+from cartlake.engines.embedded.files import DataFile, data_file, data_files, remove_action, statistics_of
+from cartlake.engines.embedded.schema import delta_schema
 from cartlake.errors import CommitConflict, EngineError, TableForeign, TableMissing
 
 LAYOUT_PROPERTY, LAYOUT = "cartlake.layout", 1
@@ -35,46 +35,6 @@ PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 3650 days",
     LAYOUT_PROPERTY: str(LAYOUT),
 }
-_PRIMITIVE = {"string": "string", "bigint": "long"}
-_LONGEST_STATISTIC = 200
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """One Parquet file of a version; `least` and `most` are the bounds of its columns where they are known, `nulls` how
-    many rows have none."""
-
-    path: str
-    size: int
-    partition: Mapping[str, str]
-    least: Mapping[str, object]
-    most: Mapping[str, object]
-    nulls: Mapping[str, object]
-
-    def may_hold(self, where: Where) -> bool:
-        return all(any(self._within(column, value) for value in values) for column, values in where.items())
-
-    def is_within(self, where: Where) -> bool:
-        """All rows have the same value in each column of `where`, and it is one of those listed there."""
-        return all(
-            least == most and least in values and (column in self.partition or self.nulls.get(column) == 0)
-            for column, values in where.items()
-            for least, most in [self._bounds(column)]
-        )
-
-    def _within(self, column: str, value: str) -> bool:
-        least, most = self._bounds(column)
-        return (least is None or least <= value) and (most is None or value <= most)
-
-    def _bounds(self, column: str) -> tuple[str | None, str | None]:
-        """The least and the greatest value as text; None where unknown, or where text has another order."""
-        if column in self.partition:
-            return self.partition[column], self.partition[column]
-        return _ordered_text(self.least.get(column)), _ordered_text(self.most.get(column))
-
-
-def _ordered_text(value: object) -> str | None:
-    return str(value) if isinstance(value, str | date) else None
 
 
 @dataclass
@@ -98,19 +58,25 @@ class DeltaStore:
         self._connection = connection
         self._heads: dict[str, _Head] = {}
 
-    def create(self, table: Table) -> None:
+    def create(self, table: Table, mode: Literal["ignore", "overwrite"] = "ignore") -> None:
         folder = self._root / table.name
-        if any((folder / "_delta_log").glob("*.json")):
+        if mode == "ignore" and any((folder / "_delta_log").glob("*.json")):
             return
         with committing(table.name):
             DeltaTable.create(
                 str(folder),
                 schema=delta_schema(table),
-                mode="ignore",
+                mode=mode,
                 partition_by=list(table.partition_by) or None,
                 configuration=PROPERTIES,
                 raise_if_key_not_exists=False,
             )
+
+    def reshape(self, table: Table) -> None:
+        """The table has exactly these columns; if it had others, it is empty."""
+        if self._head(table.name).handle.schema() != delta_schema(table):
+            self.create(table, "overwrite")
+            self.refresh(table.name)
 
     def handle(self, name: str) -> DeltaTable:
         """The table at its newest version, ready to commit."""
@@ -129,14 +95,14 @@ class DeltaStore:
         if version is None or version == head.version:
             return head.files
         with committing(name):
-            return _data_files(DeltaTable(str(self._root / name), version=version))
+            return data_files(DeltaTable(str(self._root / name), version=version))
 
     def refresh(self, name: str) -> int:
         """The newest version after a commit that this object did not make file by file."""
         handle = self._heads[name].handle
         with committing(name):
             handle.update_incremental()
-            self._heads[name] = _Head(handle, handle.version(), _data_files(handle))
+            self._heads[name] = _Head(handle, handle.version(), data_files(handle))
         return handle.version()
 
     def _head(self, name: str) -> _Head:
@@ -144,7 +110,7 @@ class DeltaStore:
         if head is None:
             with committing(name):
                 handle = _ours(DeltaTable(str(self._root / name)), name)
-                head = self._heads[name] = _Head(handle, handle.version(), _data_files(handle))
+                head = self._heads[name] = _Head(handle, handle.version(), data_files(handle))
         elif (self._root / name / "_delta_log" / f"{head.version + 1:020}.json").exists():
             self.refresh(name)
         return self._heads[name]
@@ -166,7 +132,7 @@ class DeltaStore:
         handle, head = self.handle(name), self._heads[name]
         with committing(name):
             handle.create_write_transaction(
-                [*added, *map(_remove, removed)],
+                [*added, *map(remove_action, removed)],
                 mode="append",
                 schema=handle.schema(),
                 partition_by=handle.metadata().partition_columns or None,
@@ -174,7 +140,7 @@ class DeltaStore:
             )
         gone = {file.path for file in removed}
         kept = tuple(file for file in head.files if file.path not in gone)
-        self._heads[name] = _Head(handle, head.version + 1, (*kept, *map(_added, added)))
+        self._heads[name] = _Head(handle, head.version + 1, (*kept, *map(data_file, added)))
         return head.version + 1
 
     def _partitions(self, table: Table, query: str) -> list[dict[str, str]]:
@@ -201,7 +167,9 @@ class DeltaStore:
             target.unlink()
             return []
         return [
-            AddAction(path, size, dict(partition), int(time.time() * 1000), True, _statistics(table, count, statistics))
+            AddAction(
+                path, size, dict(partition), int(time.time() * 1000), True, statistics_of(table, count, statistics)
+            )
         ]
 
 
@@ -242,69 +210,3 @@ def committing(name: str) -> Iterator[None]:
         ) from None
     except DeltaError as error:
         raise EngineError("engine_failed", f"table {name}: {str(error).split(':')[0][:200]}") from None
-
-
-def delta_schema(table: Table) -> Schema:
-    return Schema([Field(column.name, _delta_type(column.type), nullable=column.nullable) for column in table.columns])
-
-
-def _delta_type(spark_type: str) -> PrimitiveType | MapType:
-    if spark_type.startswith("map<"):
-        key, value = spark_type[4:-1].split(",", 1)
-        return MapType(_delta_type(key.strip()), _delta_type(value.strip()), value_contains_null=True)
-    return PrimitiveType(_PRIMITIVE.get(spark_type, spark_type))
-
-
-def _data_files(handle: DeltaTable) -> tuple[DataFile, ...]:
-    actions = handle.get_add_actions(flatten=False)
-    columns = {name: actions.column(name).to_pylist() for name in actions.schema.names}
-    count = len(columns["path"])
-    nothing: list[dict[str, object]] = [{}] * count
-    return tuple(
-        DataFile(
-            path, size, {n: str(value) for n, value in partition.items()}, _known(least), _known(most), _known(nulls)
-        )
-        for path, size, partition, least, most, nulls in zip(
-            columns["path"],
-            columns["size_bytes"],
-            columns.get("partition", nothing),
-            columns.get("min", nothing),
-            columns.get("max", nothing),
-            columns.get("null_count", nothing),
-            strict=True,
-        )
-    )
-
-
-def _known(bounds: Mapping[str, object] | None) -> dict[str, object]:
-    return {name: value for name, value in (bounds or {}).items() if value is not None}
-
-
-def _statistics(table: Table, count: int, columns: Mapping[str, Mapping[str, str]]) -> str:
-    """Delta's statistics of a file from DuckDB's: bounds of text, integer and date columns, as the log spells them."""
-    least: dict[str, object] = {}
-    most: dict[str, object] = {}
-    nulls: dict[str, int] = {}
-    for column in table.columns:
-        found = columns.get(quote(column.name))
-        if found is None:
-            continue
-        nulls[column.name] = int(found.get("null_count", 0))
-        low, high = found.get("min"), found.get("max")
-        if low is None or high is None or column.type not in ("string", "bigint", "date"):
-            continue
-        if "false" in (found.get("min_is_exact"), found.get("max_is_exact")) or len(high) > _LONGEST_STATISTIC:
-            continue
-        least[column.name], most[column.name] = (int(low), int(high)) if column.type == "bigint" else (low, high)
-    return json.dumps({"numRecords": count, "minValues": least, "maxValues": most, "nullCount": nulls})
-
-
-def _added(action: AddAction) -> DataFile:
-    statistics = json.loads(action.stats)
-    partition = {name: str(value) for name, value in action.partition_values.items()}
-    bounds = (statistics[part] for part in ("minValues", "maxValues", "nullCount"))
-    return DataFile(action.path, action.size, partition, *bounds)
-
-
-def _remove(file: DataFile) -> RemoveAction:
-    return RemoveAction(file.path, True, int(time.time() * 1000), file.size, dict(file.partition))

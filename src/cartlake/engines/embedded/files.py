@@ -1,0 +1,111 @@
+"""Data files of Delta tables and what their statistics tell of the rows inside."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction, RemoveAction
+
+from cartlake.core.table import Table
+from cartlake.engines.base import Where
+from cartlake.engines.embedded.duck import quote
+
+_LONGEST_STATISTIC = 200
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One Parquet file of a version; `least` and `most` are the bounds of its columns where they are known, `nulls` how
+    many rows have none."""
+
+    path: str
+    size: int
+    partition: Mapping[str, str]
+    least: Mapping[str, object]
+    most: Mapping[str, object]
+    nulls: Mapping[str, object]
+
+    def may_hold(self, where: Where) -> bool:
+        return all(any(self._within(column, value) for value in values) for column, values in where.items())
+
+    def is_within(self, where: Where) -> bool:
+        """All rows have the same value in each column of `where`, and it is one of those listed there."""
+        return all(
+            least == most and least in values and (column in self.partition or self.nulls.get(column) == 0)
+            for column, values in where.items()
+            for least, most in [self._bounds(column)]
+        )
+
+    def _within(self, column: str, value: str) -> bool:
+        least, most = self._bounds(column)
+        return (least is None or least <= value) and (most is None or value <= most)
+
+    def _bounds(self, column: str) -> tuple[str | None, str | None]:
+        """The least and the greatest value as text; None where unknown, or where text has another order."""
+        if column in self.partition:
+            return self.partition[column], self.partition[column]
+        return _ordered_text(self.least.get(column)), _ordered_text(self.most.get(column))
+
+
+def _ordered_text(value: object) -> str | None:
+    return str(value) if isinstance(value, str | date) else None
+
+
+def data_files(handle: DeltaTable) -> tuple[DataFile, ...]:
+    actions = handle.get_add_actions(flatten=False)
+    columns = {name: actions.column(name).to_pylist() for name in actions.schema.names}
+    count = len(columns["path"])
+    nothing: list[dict[str, object]] = [{}] * count
+    return tuple(
+        DataFile(
+            path, size, {n: str(value) for n, value in partition.items()}, _known(least), _known(most), _known(nulls)
+        )
+        for path, size, partition, least, most, nulls in zip(
+            columns["path"],
+            columns["size_bytes"],
+            columns.get("partition", nothing),
+            columns.get("min", nothing),
+            columns.get("max", nothing),
+            columns.get("null_count", nothing),
+            strict=True,
+        )
+    )
+
+
+def _known(bounds: Mapping[str, object] | None) -> dict[str, object]:
+    return {name: value for name, value in (bounds or {}).items() if value is not None}
+
+
+def statistics_of(table: Table, count: int, columns: Mapping[str, Mapping[str, str]]) -> str:
+    """Delta's statistics of a file from DuckDB's: bounds of text, integer and date columns, as the log spells them."""
+    least: dict[str, object] = {}
+    most: dict[str, object] = {}
+    nulls: dict[str, int] = {}
+    for column in table.columns:
+        found = columns.get(quote(column.name))
+        if found is None:
+            continue
+        nulls[column.name] = int(found.get("null_count", 0))
+        low, high = found.get("min"), found.get("max")
+        if low is None or high is None or column.type not in ("string", "bigint", "date"):
+            continue
+        if "false" in (found.get("min_is_exact"), found.get("max_is_exact")) or len(high) > _LONGEST_STATISTIC:
+            continue
+        least[column.name], most[column.name] = (int(low), int(high)) if column.type == "bigint" else (low, high)
+    return json.dumps({"numRecords": count, "minValues": least, "maxValues": most, "nullCount": nulls})
+
+
+def data_file(action: AddAction) -> DataFile:
+    statistics = json.loads(action.stats)
+    partition = {name: str(value) for name, value in action.partition_values.items()}
+    bounds = (statistics[part] for part in ("minValues", "maxValues", "nullCount"))
+    return DataFile(action.path, action.size, partition, *bounds)
+
+
+def remove_action(file: DataFile) -> RemoveAction:
+    return RemoveAction(file.path, True, int(time.time() * 1000), file.size, dict(file.partition))

@@ -1,0 +1,59 @@
+"""Folders for what DuckDB puts on disk for a while: one for each opened lake, gone when it closes, and removed by
+others when its process died."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+FOLDER = Path(".cartlake", "tmp")
+_DOOR, _LIFE = "door", ".lock"
+
+
+class Scratch:
+    """A new folder below the project's `.cartlake/tmp`. A lock beside it tells that its process lives: the system frees
+    it however the process ends."""
+
+    def __init__(self, project: Path) -> None:
+        parent = project / FOLDER
+        parent.mkdir(parents=True, exist_ok=True)
+        self.folder = parent / secrets.token_hex(4)
+        self._life = FileLock(_life_of(self.folder), thread_local=False)
+        with FileLock(parent / _DOOR):
+            self._life.acquire()
+            self.folder.mkdir()
+
+    def close(self) -> None:
+        with FileLock(self.folder.parent / _DOOR):
+            _remove(self.folder)
+            self._life.release()
+            _life_of(self.folder).unlink(missing_ok=True)
+
+
+def sweep(project: Path) -> None:
+    """The folders of dead processes are gone; those of living ones, and of this one, are as they were."""
+    parent = project / FOLDER
+    if not parent.is_dir():
+        return
+    with FileLock(parent / _DOOR):
+        names = {path.name.removesuffix(_LIFE) for path in parent.iterdir()} - {_DOOR}
+        for folder in (parent / name for name in names):
+            life = FileLock(_life_of(folder))
+            try:
+                life.acquire(timeout=0)
+            except Timeout:
+                continue
+            _remove(folder)
+            life.release()
+            _life_of(folder).unlink(missing_ok=True)
+
+
+def _life_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}{_LIFE}")
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

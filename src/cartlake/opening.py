@@ -1,0 +1,94 @@
+"""A lake that is opened once and then used: its tables exist, and who writes holds its lock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cartlake import pipeline
+from cartlake.engines.embedded import EmbeddedEngine, sweep
+from cartlake.errors import ConfigError, Locked, UsageError
+from cartlake.ledger import Clock
+from cartlake.settings import Settings
+from cartlake.tasks.context import Context
+from cartlake.tasks.shapes import settle_definitions
+
+STATE_FOLDER = ".cartlake"
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\\]|%[0-9A-Fa-f]{2}")
+
+
+class Door:
+    """The way into one project folder. `wait` seconds for the lock; None waits as long as it takes."""
+
+    def __init__(self, settings: Settings, clock: Clock, wait: float | None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._wait = -1 if wait is None else wait
+        self._opened: Context | None = None
+        self._lock = FileLock(settings.project / STATE_FOLDER / "lock", thread_local=False)
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.engine.close()
+            self._opened = None
+
+    def context(self) -> Context:
+        """The opened lake, to look at; its tables exist."""
+        if self._opened is None:
+            _require_project(self._settings)
+            _require_writable_name(self._settings.lake_folder)
+            self._opened = pipeline.open_context(self._settings, EmbeddedEngine(self._settings), self._clock)
+            if not pipeline.is_created(self._opened):
+                with self._held():
+                    pipeline.create_tables(self._opened)
+                    settle_definitions(self._opened)
+        return self._opened
+
+    @contextmanager
+    def locked(self) -> Iterator[Context]:
+        """The opened lake, to write to; its tables are as today's contracts want them. Raises Locked, ContractError."""
+        with self._held():
+            context = self.context()
+            sweep(self._settings.project)
+            settle_definitions(context)
+            yield context
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=self._wait)
+        except Timeout:
+            raise Locked(
+                "lake_locked",
+                f"another process works on {self._settings.project}",
+                hint="Try again when it is done, or use --wait.",
+            ) from None
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+def _require_project(settings: Settings) -> None:
+    if not settings.landing_folder.is_dir():
+        raise UsageError(
+            "not_a_project",
+            f"{settings.project} has no folder {settings.landing.path}",
+            hint="`cartlake init DIR` makes a project; --project DIR names one.",
+        )
+
+
+def _require_writable_name(lake: Path) -> None:
+    """Delta tables are named by URLs: control characters and backslashes cannot stand there, and `%20` is a blank."""
+    found = _UNWRITABLE.search(lake.as_posix())
+    if found:
+        raise ConfigError(
+            "lake_path",
+            f"{lake.as_posix()!r} cannot hold Delta tables, because of {found[0]!r} in it",
+            hint="Rename the folder, or name another one for the tables: [engine] lake in cartlake.toml.",
+        )
