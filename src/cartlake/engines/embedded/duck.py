@@ -131,15 +131,16 @@ def _decoded(column: Column) -> str:
 def fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[dict[str, object]]]:
     """Columns and rows of a query; zoned timestamps, nested ones too, come as aware UTC datetimes without any time zone
     library."""
-    bound = connection.sql(sql)
-    names = list(bound.columns)
-    zoned = {name: str(kind) for name, kind in zip(names, bound.types, strict=True) if _ZONED in str(kind)}
+    result = connection.execute(sql)
+    kinds = {column[0]: str(column[1]) for column in result.description or ()}
+    names = [column[0] for column in result.description or ()]
+    zoned = {name: kind for name, kind in kinds.items() if _ZONED in kind}
     if zoned:
-        columns = (_without_zone(quote(name), zoned.get(name, "")) for name in dict.fromkeys(names))
-        bound = connection.sql(f"SELECT {', '.join(columns)} FROM ({sql})")
+        columns = (_without_zone(quote(name), zoned.get(name, "")) for name in kinds)
+        result = connection.execute(f"SELECT {', '.join(columns)} FROM ({sql})")
     return names, [
         {name: _zoned(value) if name in zoned else value for name, value in zip(names, row, strict=True)}
-        for row in bound.fetchall()
+        for row in result.fetchall()
     ]
 
 
