@@ -15,7 +15,7 @@ from cartlake import pipeline, queries, runs
 from cartlake.core import dag
 from cartlake.core.arrival import unannounced
 from cartlake.core.batch import Batch, BatchStatus
-from cartlake.core.entries import Publication, Run
+from cartlake.core.entries import MaintenanceStep, Publication, Run
 from cartlake.core.names import LandedFile
 from cartlake.engines.base import Row
 from cartlake.errors import Locked, UsageError
@@ -26,6 +26,7 @@ from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
 from cartlake.settings import Settings, load_settings
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context
+from cartlake.tasks.maintain import maintain
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,12 @@ class Lake(AbstractContextManager["Lake"]):
                 with suppress(Locked):
                     on_run(self.run(on_task))
                     break
+
+    def maintain(self, *, dry_run: bool = False) -> list[MaintenanceStep]:
+        """Small files are joined, and what the settings under [maintain] do not keep is removed; what was done, also in
+        the relation `maintenance`. Readers see the same rows. `dry_run` only says what would be done."""
+        with self._door.locked() as context:
+            return maintain(context, dry_run=dry_run)
 
     # deciding
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.definition import Definition
-from cartlake.core.entries import BatchFile, Preparation, Publication, Run, StagedFile, TaskRun
+from cartlake.core.entries import BatchFile, MaintenanceStep, Preparation, Publication, Run, StagedFile, TaskRun
 from cartlake.core.manifest import ExpectedFile
 from cartlake.core.names import normalise
 from cartlake.core.table import Table
@@ -26,6 +26,7 @@ from cartlake.core.tables import (
     FILES,
     LEDGER,
     LEDGER_VIEWS,
+    MAINTENANCE,
     PREPARATIONS,
     PUBLICATIONS,
     RUNS,
@@ -154,10 +155,12 @@ class Ledger:
     def record_preparation(self, preparation: Preparation) -> None:
         self._append(PREPARATIONS, [self._stamped(preparation)])
 
+    def preparations(self) -> list[Preparation]:
+        """The newest preparation of each batch."""
+        return [_made(Preparation, row) for row in self._newest(PREPARATIONS, ("batch_id",))]
+
     def preparation(self, batch_id: str) -> Preparation | None:
-        """The newest preparation for a batch."""
-        rows = self._rows(PREPARATIONS, {"batch_id": [batch_id]})
-        return _made(Preparation, rows[-1]) if rows else None
+        return next((one for one in self.preparations() if one.batch_id == batch_id), None)
 
     def publish(self, publication: Publication) -> None:
         """This commit is the moment of publication."""
@@ -170,6 +173,14 @@ class Ledger:
     def latest_publication(self) -> Publication:
         published = self.publications()
         return published[-1] if published else NOTHING_PUBLISHED
+
+    # maintenance
+
+    def record_maintenance(self, steps: Sequence[MaintenanceStep]) -> None:
+        self._append(MAINTENANCE, [self._stamped(step) for step in steps])
+
+    def maintenance(self) -> list[MaintenanceStep]:
+        return [_made(MaintenanceStep, row) for row in self._rows(MAINTENANCE)]
 
     # the tables themselves
 

@@ -16,6 +16,7 @@ from cartlake.core.definition import contracts_hash, definitions_of
 from cartlake.core.entries import Publication, Run, TaskRun
 from cartlake.core.names import normalise
 from cartlake.core.table import Table
+from cartlake.core.tables import LEDGER
 from cartlake.engines.base import Engine
 from cartlake.errors import CartlakeError, TableMissing, UsageError
 from cartlake.ledger import Clock, Ledger, utc_now
@@ -51,9 +52,8 @@ def create_tables(context: Context) -> None:
 def is_created(context: Context) -> bool:
     """Whether every stored table exists."""
     try:
-        for table in (*context.stage_tables, *context.production_tables):
+        for table in (*LEDGER, *context.stage_tables, *context.production_tables):
             context.engine.version(table.name)
-        context.ledger.publications()
     except TableMissing:
         return False
     return True

@@ -90,8 +90,9 @@ def announce_landed(context: Context, batch_date: date | None) -> list[Path]:
 
 
 def start_run(context: Context, run_id: str | None = None, only: str | None = None) -> Run | None:
-    """The run's list of batches is fixed and they are `running`; None if nothing is ready. Restaged batches go first,
-    then by batch date; `only` takes one batch."""
+    """The run's list of batches is fixed and they are `running`. Restaged batches go first, then by batch date; `only`
+    takes one batch. If nothing is ready: None; a run that has a name is over at once, so that its other tasks have
+    nothing to do either, whatever lands meanwhile."""
     ledger = context.ledger
     batches = ledger.batches().values()
     restaged = [batch for batch in batches if batch.restage and batch.status is BatchStatus.PUBLISHED]
@@ -99,17 +100,18 @@ def start_run(context: Context, run_id: str | None = None, only: str | None = No
     chosen = [*_in_order(restaged), *_in_order(ready)]
     if only is not None:
         chosen = [batch for batch in chosen if batch.batch_id == only]
-    if not chosen:
+    if not chosen and run_id is None:
         return None
+    now = ledger.now()
     run = Run(
         run_id=run_id or new_run_id(context),
         batches=tuple(batch.batch_id for batch in chosen),
         engine=context.settings.engine.name,
         host=socket.gethostname(),
         process=os.getpid(),
-        started_at=ledger.now(),
-        ended_at=None,
-        status="running",
+        started_at=now,
+        ended_at=None if chosen else now,
+        status="running" if chosen else "finished",
     )
     ledger.record_run(run)
     ledger.record_batches(

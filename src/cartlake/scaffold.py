@@ -42,6 +42,15 @@ SETTINGS_TEXT = """\
 # What holds a batch back: a failed rule that says so ("rule"), or any failed rule of high severity ("high").
 # hold_on = "rule"
 
+[maintain]
+# How many days `cartlake maintain` keeps publications that can be opened (`query --at`).
+# keep_days = 90
+
+# After how many days archived files and quarantined records are removed (default: never). A file that is gone can
+# neither be read again (`batch retry`) nor be proven.
+# archive_days = 3650
+# quarantine_days = 365
+
 [business]
 # The zone of business days, hours and seasons, and the currency of all totals.
 # timezone = "UTC"

@@ -51,6 +51,15 @@ class Gate(Section):
     hold_on: Literal["rule", "high"] = "rule"
 
 
+class Maintain(Section):
+    """How many days what is old is kept: publications that can be opened, archived files, quarantined records. None
+    keeps it for good."""
+
+    keep_days: Annotated[int, Field(ge=1)] = 90
+    archive_days: Annotated[int, Field(ge=1)] | None = None
+    quarantine_days: Annotated[int, Field(ge=1)] | None = None
+
+
 class Business(Section):
     """The numbers of the shop that the models use as `:name` parameters."""
 
@@ -75,6 +84,7 @@ class Settings(Section):
     landing: Landing = Landing()
     engine: EngineSettings = EngineSettings()
     gate: Gate = Gate()
+    maintain: Maintain = Maintain()
     business: Business = Business()
 
     @property

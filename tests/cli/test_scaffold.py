@@ -35,7 +35,8 @@ def test_the_settings_file_lists_every_key_there_is() -> None:
 
 def test_the_settings_file_shows_the_defaults(tmp_path: Path) -> None:
     shown = uncommented()
-    assert shown["landing"].pop("wait_for_files")  # it has no default; the comment says so
+    without_default = ("landing", "wait_for_files"), ("maintain", "archive_days"), ("maintain", "quarantine_days")
+    assert all(shown[section].pop(key) for section, key in without_default)  # the comments say so
     assert Settings.model_validate({"project": tmp_path, **shown}) == Settings(project=tmp_path)
 
 

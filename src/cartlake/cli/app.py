@@ -64,6 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(_run(given))
 
 
+def job() -> None:
+    """The same for a job's runner that takes any SystemExit for a failure, as Databricks does with the entry point of
+    a wheel: returns when all is well."""
+    code = _run(sys.argv[1:])
+    if code:
+        sys.exit(code)
+
+
 def _run(arguments: list[str]) -> int:
     out = Output("--json" in arguments)
     try:

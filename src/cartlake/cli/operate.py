@@ -1,50 +1,85 @@
-"""Operate: one task, the cases of the models, the state of the installation."""
+"""Operate: one task, maintenance, the cases of the models, the state of the installation."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from cartlake.cli.options import HERE, OPERATE, AsJson, Project
+from cartlake.cli.options import HERE, OPERATE, AsJson, Project, Set, Wait, opened, taking
 from cartlake.cli.output import Output, lines, plain, word
 from cartlake.cli.progress import TaskLog
 from cartlake.cli.run import show_run
 from cartlake.errors import UsageError
 
+_NUMBERS = ("files", "new files", "rows", "bytes")
+
 
 def register(app: typer.Typer) -> None:
-    for name, command in (("task", task), ("test", cases), ("doctor", doctor)):
+    commands = (("task", taking(TaskOptions, task)), ("maintain", maintain), ("test", cases), ("doctor", doctor))
+    for name, command in commands:
         app.command(name, rich_help_panel=OPERATE)(command)
 
 
-def task(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="orders_stage_load ... final_merge_operation")],
-    batch: Annotated[str | None, typer.Option("--batch", metavar="ID", help="Over this batch.")] = None,
+@dataclass(frozen=True)
+class TaskOptions:
+    """The options of `task`, by their names on the command line."""
+
+    name: Annotated[str, typer.Argument(metavar="NAME", help="orders_stage_load ... final_merge_operation")]
+    batch: Annotated[str | None, typer.Option("--batch", metavar="ID", help="Over this batch.")] = None
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="Over this run's batches; a new run takes what is ready.")
-    ] = None,
-    fail_on_held: Annotated[bool, typer.Option("--fail-on-held", help="End with 1 if a batch is held.")] = False,
-    project: Project = HERE,
-    as_json: AsJson = False,
-) -> None:
+    ] = None
+    fail_on_held: Annotated[bool, typer.Option("--fail-on-held", help="End with 1 if a batch is held.")] = False
+    project: Project = HERE
+    given: Set = None
+    wait: Wait = 0
+    as_json: AsJson = False
+
+
+def task(options: TaskOptions) -> None:
     """Run one of the eight tasks; it may be repeated at any time.
 
     Ends with 0 when the task recorded what it found; final_merge_operation ends with 1 if a batch of the run failed.
     """
-    if (batch is None) == (run is None):
+    if (options.batch is None) == (options.run is None):
         raise UsageError("usage", "a task needs either --batch or --run", hint="`cartlake task --help` says more.")
-    out = Output(as_json)
-    with TaskLog(out, name) as log:
-        from cartlake.lake import Lake
-
-        with Lake(project) as lake:
-            report = lake.task(name, batch_id=batch, run_id=run, on_task=log.on_task)
+    out, name = Output(options.as_json), options.name
+    with TaskLog(out, name) as log, opened(options.project, options.given, options.wait) as lake:
+        report = lake.task(name, batch_id=options.batch, run_id=options.run, on_task=log.on_task)
     show_run(out, report, f"{plain(name)} had nothing to do.")
     is_held = any(one.batch.status.value == "held" for one in report.batches)
     is_last = name == "final_merge_operation"
-    raise typer.Exit(1 if (is_last and report.has_failed) or (fail_on_held and is_held) else 0)
+    raise typer.Exit(1 if (is_last and report.has_failed) or (options.fail_on_held and is_held) else 0)
+
+
+def maintain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    project: Project = HERE,
+    given: Set = None,
+    wait: Wait = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Join small files, and remove what no publication that is kept needs any more.
+
+    How long publications can be opened, and whether archived files and quarantined records are ever removed, is set
+    under [maintain].
+    """
+    out = Output(as_json)
+    with opened(project, given, wait) as lake:
+        report = lake.maintain(dry_run=dry_run)
+    out.document([vars(step) for step in report])
+    if not report:
+        out.show("There is nothing to do.")
+        return
+    done = "to do" if dry_run else "done"
+    table = out.table("what", done, *_NUMBERS, "why", numbers=_NUMBERS)
+    for step in report:
+        numbers = (step.files_removed, step.files_added, step.rows_removed, step.bytes_removed)
+        table.add_row(plain(step.name), plain(step.action), *map(plain, numbers), plain(step.reason))
+    out.show(table)
 
 
 def cases(project: Project = HERE, as_json: AsJson = False) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+from cartlake.errors import UsageError
+
+if TYPE_CHECKING:
+    from cartlake.lake import Lake
 
 PANELS = START, EVERY_DAY, REPAIR, LOOK, OPERATE = "Start", "Every day", "Repair", "Look", "Operate"
 
@@ -26,6 +31,15 @@ Wait = Annotated[
         show_default=False,
     ),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        help="A setting for this call; it wins over the environment and cartlake.toml.",
+        show_default=False,
+    ),
+]
 Limit = Annotated[
     int | None,
     typer.Option(
@@ -37,6 +51,23 @@ Limit = Annotated[
     ),
 ]
 HERE = Path()
+
+
+def opened(project: Path, given: Sequence[str] | None = None, wait: float | None = 0) -> Lake:
+    """The project's lake under the settings of `--set`. Raises UsageError and ConfigError."""
+    from cartlake.lake import Lake
+    from cartlake.settings import load_settings
+
+    flags: dict[str, dict[str, object]] = {}
+    for setting in given or ():
+        place, equals, value = setting.partition("=")
+        section, point, key = place.partition(".")
+        if not (equals and point):
+            said = f"--set {setting!r} is no setting"
+            raise UsageError("usage", said, hint="Write it as --set engine.threads=2.")
+        flags.setdefault(section, {})[key] = value
+    settings = load_settings(project, flags=flags)
+    return Lake(settings=settings, wait=None if wait == float("inf") else wait)
 
 
 Options = TypeVar("Options")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
-from cartlake.cli.options import EVERY_DAY, HERE, AsJson, Project, Wait
+from cartlake.cli.options import EVERY_DAY, HERE, AsJson, Project, Set, Wait, opened
 from cartlake.cli.output import Output, encode, plain, word, write
 from cartlake.cli.progress import TaskLog
 from cartlake.cli.views import advice, batch_table
@@ -32,18 +32,15 @@ def register(app: typer.Typer) -> None:
         app.command(rich_help_panel=EVERY_DAY)(command)
 
 
-def run(project: Project = HERE, wait: Wait = 0, as_json: AsJson = False) -> None:
+def run(project: Project = HERE, given: Set = None, wait: Wait = 0, as_json: AsJson = False) -> None:
     """Process every batch that is ready, in the order of their dates.
 
     Ends with 1 if one of them failed, with 75 if another process works on the lake.
     """
     out = Output(as_json)
-    with TaskLog(out, "running") as log:
-        from cartlake.lake import Lake
-
-        with Lake(project, wait=None if wait == float("inf") else wait) as lake:
-            report = lake.run(log.on_task)
-            others = _others(lake.batches(), report)
+    with TaskLog(out, "running") as log, opened(project, given, wait) as lake:
+        report = lake.run(log.on_task)
+        others = _others(lake.batches(), report)
     show_run(out, report)
     out.show(*others)
     raise typer.Exit(1 if report.has_failed else 0)

@@ -146,3 +146,18 @@ class Preparation:
     kind: str
     tables: Mapping[str, int]
     definitions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class MaintenanceStep:
+    """One thing that maintenance did to `name`, a table or a folder: `compact`, `remove_files` or `remove_rows`.
+    `version` is the one that compaction made, or the oldest one that can still be read."""
+
+    name: str
+    action: str
+    reason: str
+    version: int | None = None
+    files_removed: int = 0
+    files_added: int = 0
+    rows_removed: int = 0
+    bytes_removed: int = 0

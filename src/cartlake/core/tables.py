@@ -219,6 +219,20 @@ VALIDATION_RESULTS = Table(
         Column("run_id", STRING),
     ),
 )
+MAINTENANCE = Table(
+    "ledger_maintenance",
+    (
+        Column("name", STRING),
+        Column("action", STRING),
+        Column("reason", STRING),
+        Column("version", BIGINT),
+        Column("files_removed", BIGINT),
+        Column("files_added", BIGINT),
+        Column("rows_removed", BIGINT),
+        Column("bytes_removed", BIGINT),
+        Column("recorded_at", TIMESTAMP),
+    ),
+)
 LEDGER = (
     BATCHES,
     FILES,
@@ -230,6 +244,7 @@ LEDGER = (
     PUBLICATIONS,
     QUARANTINE,
     VALIDATION_RESULTS,
+    MAINTENANCE,
 )
 
 # The views of the ledger: the newest row of each identity.
@@ -238,6 +253,7 @@ LEDGER_VIEWS = {
     "batch_files": (BATCH_FILES, ("batch_id", "feed", "file_name")),
     "runs": (RUNS, ("run_id",)),
     "tasks": (TASKS, ("run_id", "batch_id", "task", "attempt")),
+    "maintenance": (MAINTENANCE, ("recorded_at",)),
 }
 
 

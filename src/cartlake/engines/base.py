@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -37,6 +38,23 @@ class RecordCount:
 
     rows_in: int
     unreadable: int
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """In `version`, `files_added` files hold what `files_removed` held; both are 0 if nothing was to be gained."""
+
+    version: int
+    files_removed: int = 0
+    files_added: int = 0
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Files of a table that are gone, and the space they took."""
+
+    files: int
+    bytes: int
 
 
 class Engine(Protocol):
@@ -80,6 +98,21 @@ class Engine(Protocol):
 
     def restore(self, table: str, version: int) -> int:
         """The table's newest version holds what `version` held; its number (`version` itself if it is the newest)."""
+        ...
+
+    # upkeep; of a dry run the results are what would be
+
+    def version_at(self, table: str, moment: datetime) -> int:
+        """The version that was the newest at `moment`, or the oldest that is known of."""
+        ...
+
+    def optimize(self, table: Table, *, dry_run: bool = False) -> Compaction:
+        """The newest version holds the same rows in few files; to readers of changes nothing changed."""
+        ...
+
+    def vacuum(self, table: str, oldest_version: int, *, dry_run: bool = False) -> Removal:
+        """Gone are the files that no version from `oldest_version` on needs, among them those of writes that were never
+        committed. Earlier versions cannot be read any more. Nobody may write to the table meanwhile."""
         ...
 
     # relations

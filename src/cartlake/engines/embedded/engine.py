@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from cartlake.core.dialect import compile_sql, tables_of
 from cartlake.core.sqltext import names
 from cartlake.core.table import Column, Table
-from cartlake.engines.base import RecordCount, RecordSource, Row, Value, Where
-from cartlake.engines.embedded import duck, reading
+from cartlake.engines.base import Compaction, RecordCount, RecordSource, Removal, Row, Value, Where
+from cartlake.engines.embedded import duck, reading, upkeep
 from cartlake.engines.embedded.duck import duck_type, literal, mapped, quote
 from cartlake.engines.embedded.files import DataFile
 from cartlake.engines.embedded.scratch import Scratch
@@ -120,6 +121,32 @@ class EmbeddedEngine:
             with committing(table):
                 handle.restore(version)
         return self._store.refresh(table)
+
+    def version_at(self, table: str, moment: datetime) -> int:
+        with mapped(f"look at {table}"):
+            return upkeep.version_at(self._store.folder(table), self.version(table), moment)
+
+    def optimize(self, table: Table, *, dry_run: bool = False) -> Compaction:
+        groups = upkeep.groups_to_join(self._store.files(table.name, None))
+        outdated = [file for group in groups for file in group]
+        if dry_run or not groups:
+            return Compaction(self.version(table.name), len(outdated), len(groups))
+        added = []
+        with mapped(f"compact {table.name}"):
+            for group in groups:
+                partition = {name: [value] for name, value in group[0].partition.items()}
+                added += self._store.add(table, self._scan(table, group), partition)
+        version = self._store.commit(table.name, added, outdated, is_change=False)
+        return Compaction(version, len(outdated), len(added))
+
+    def vacuum(self, table: str, oldest_version: int, *, dry_run: bool = False) -> Removal:
+        needed = {file.path for file in self._store.files(table, oldest_version)}
+        with mapped(f"clean up {table}"):
+            spare = upkeep.spare_files(self._store.folder(table), oldest_version, self.version(table), needed)
+            removal = Removal(len(spare), sum(path.stat().st_size for path in spare))
+            for path in [] if dry_run else spare:
+                path.unlink()
+        return removal
 
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         files = [file for file in self._store.files(table.name, version) if file.may_hold(where or {})]

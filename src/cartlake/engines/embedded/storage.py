@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -115,6 +115,9 @@ class DeltaStore:
             self.refresh(name)
         return self._heads[name]
 
+    def folder(self, name: str) -> Path:
+        return self._root / name
+
     def full_path(self, name: str, file: DataFile) -> str:
         return (self._root / name / file.path).as_posix()
 
@@ -127,12 +130,17 @@ class DeltaStore:
             return self._write(table, query, partitions[0])
         return [action for each in partitions for action in self._write(table, _only(query, each), each)]
 
-    def commit(self, name: str, added: Sequence[AddAction], removed: Sequence[DataFile] = ()) -> int:
-        """One commit that adds and removes files; its version."""
+    def commit(
+        self, name: str, added: Sequence[AddAction], removed: Sequence[DataFile] = (), *, is_change: bool = True
+    ) -> int:
+        """One commit that adds and removes files; its version. Without `is_change` the rows are the same."""
         handle, head = self.handle(name), self._heads[name]
         with committing(name):
             handle.create_write_transaction(
-                [*added, *map(remove_action, removed)],
+                [
+                    *(replace(action, data_change=is_change) for action in added),
+                    *(replace(remove_action(file), data_change=is_change) for file in removed),
+                ],
                 mode="append",
                 schema=handle.schema(),
                 partition_by=handle.metadata().partition_columns or None,

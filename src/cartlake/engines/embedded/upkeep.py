@@ -1,0 +1,78 @@
+"""Which files of a Delta table on a local disk are too small, and which nobody needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+from cartlake.engines.embedded.files import DataFile
+
+LOG = "_delta_log"
+SMALL, LARGE = 32 * 1024 * 1024, 128 * 1024 * 1024  # bytes: files below the one are joined up to about the other
+MANY = 8  # so many small files of one partition are worth a new one
+
+
+def groups_to_join(files: Sequence[DataFile]) -> list[list[DataFile]]:
+    """Small files of one partition that become one file each; partitions with few of them are left alone."""
+    partitions: dict[tuple[tuple[str, str], ...], list[DataFile]] = {}
+    for file in files:
+        if file.size < SMALL:
+            partitions.setdefault(tuple(file.partition.items()), []).append(file)
+    return [group for small in partitions.values() if len(small) >= MANY for group in _filled(small)]
+
+
+def _filled(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
+    group: list[DataFile] = []
+    for file in files:
+        if sum(one.size for one in group) >= LARGE - SMALL:
+            yield group
+            group = []
+        group.append(file)
+    if len(group) > 1:
+        yield group
+
+
+def version_at(folder: Path, newest: int, moment: datetime) -> int:
+    """The version that was the newest at `moment`, by the times of the commit files; the oldest that is left if all are
+    later."""
+    at = moment.timestamp()
+    version = newest
+    while _commit(folder, version).stat().st_mtime > at and _commit(folder, version - 1).exists():
+        version -= 1
+    return version
+
+
+def spare_files(folder: Path, oldest: int, newest: int, needed: Collection[str]) -> list[Path]:
+    """The files that no version from `oldest` (whose data files are `needed`) to `newest` needs: data files, leftovers
+    of writes that died, and the log's entries before the last checkpoint that all these versions can start from. In
+    this order they can go one by one, and what remains can be read at any moment."""
+    kept = {*needed, *_added_later(folder, oldest, newest)}
+    kept |= {unquote(path) for path in kept}
+    data = {path.relative_to(folder): path for path in sorted(folder.rglob("[!.]*")) if path.is_file()}
+    spare = [path for name, path in data.items() if name.parts[0] != LOG and name.as_posix() not in kept]
+    return spare + _spare_log(folder / LOG, oldest)
+
+
+def _added_later(folder: Path, oldest: int, newest: int) -> Iterator[str]:
+    """The paths of all files that the commits after `oldest` mention as there."""
+    for version in range(oldest + 1, newest + 1):
+        for line in _commit(folder, version).read_text("utf-8").splitlines():
+            action = json.loads(line)
+            for kind in ("add", "cdc"):
+                if kind in action:
+                    yield action[kind]["path"]
+
+
+def _spare_log(log: Path, oldest: int) -> list[Path]:
+    entries = {path: int(path.name[:20]) for path in sorted(log.iterdir()) if path.name[:20].isdigit()}
+    died = [path for path in sorted(log.iterdir()) if "#" in path.name or path.name.endswith(".tmp")]
+    checkpoints = [entries[path] for path in entries if path.name.endswith(".checkpoint.parquet")]
+    first = max((version for version in checkpoints if version <= oldest), default=0)
+    return [path for path, version in entries.items() if version < first and path not in died] + died
+
+
+def _commit(folder: Path, version: int) -> Path:
+    return folder / LOG / f"{version:020}.json"
