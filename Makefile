@@ -22,10 +22,10 @@ HAS_DEV := $(VENV)/.has-dev
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all check bench docs-svg clean
+.PHONY: help demo test test-all check bundle-check bench docs-svg clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(HAS_RUN) ## set up, generate a small shop, run it, show what came out
 	@$(BIN)/cartlake demo $(ARGS)
@@ -41,6 +41,10 @@ check: $(HAS_DEV) ## lint, format, types and layers only
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports --no-logo
+
+bundle-check: $(HAS_DEV) ## ask Databricks' own package (see its licence) about the bundle
+	@$(PIP) install -r requirements/databricks.txt
+	$(BIN)/python -m pytest tests/test_bundle.py $(ARGS)
 
 bench: $(HAS_RUN) ## measure the flow against the floor, task by task
 	$(BIN)/python -m bench $(ARGS)
