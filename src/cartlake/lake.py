@@ -179,12 +179,14 @@ class Lake(AbstractContextManager["Lake"]):
             return queries.batch_reports(context, [batch_id])[0]
 
     def retry(self, batch_id: str, actor: str | None = None) -> BatchReport:
-        """The next run reads the batch's claimed files again with today's contracts."""
+        """The next run reads the batch's claimed files again with today's contracts. Raises UsageError if the archive
+        has them no longer."""
         with self._door.locked() as context:
             runs.recover(context)
             batch = queries.find_batch(context, batch_id)
             if batch.status in (BatchStatus.WAITING, BatchStatus.READY):
                 raise _wrong_state(batch, "it has not run yet")
+            runs.require_archived(context, batch_id)
             status = BatchStatus.PUBLISHED if batch.status is BatchStatus.PUBLISHED else BatchStatus.READY
             again = replace(batch, status=status, restage=True, run_id=None, actor=actor or _who())
             context.ledger.record_batches([again])

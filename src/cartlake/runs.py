@@ -17,6 +17,7 @@ from cartlake.core.entries import Publication, Run
 from cartlake.core.manifest import ExpectedFile, Manifest, render_manifest
 from cartlake.core.names import by_date, new_trigger_id
 from cartlake.core.quiet import quiet_batches
+from cartlake.errors import UsageError
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context
 
@@ -127,6 +128,16 @@ def _under_way(batch: Batch) -> BatchStatus:
 
 def _in_order(batches: Iterable[Batch]) -> list[Batch]:
     return sorted(batches, key=lambda batch: (str(batch.batch_date), batch.newness, batch.batch_id))
+
+
+def require_archived(context: Context, batch_id: str) -> None:
+    """Raises UsageError unless the archive has every file that the batch claimed."""
+    announced = {(f.feed, f.file_sha256, f.batch_date) for f in context.ledger.batch_files([batch_id])}
+    claimed = [f for f in context.ledger.files() if (f.feed, f.file_sha256, f.batch_date) in announced]
+    gone = [f.file_name for f in claimed if not (context.settings.archive_folder / f.archive_path).is_file()]
+    if gone:
+        said = f"the archive no longer has {', '.join(gone)} of batch {batch_id}"
+        raise UsageError("archive_gone", said, hint="Drop the file again, with a new manifest.")
 
 
 def new_run_id(context: Context) -> str:

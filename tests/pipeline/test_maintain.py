@@ -230,9 +230,8 @@ def test_archived_files_go_only_where_the_policy_says_so_and_no_open_batch_names
     assert by_name(steps, "remove_files")["archive/customer_data"].files_removed == 1
     left = [path.name.partition(".")[0] for path in (shop.project / "archive").rglob("*.csv")]
     assert left == ["orders_bad"]
-    shop.lake.retry("good")
-    with pytest.raises(Exception, match="cannot be read"):
-        shop.lake.run()
+    with pytest.raises(UsageError, match="no longer has customers_good.csv"):
+        shop.lake.retry("good")
 
 
 def test_quarantined_records_go_only_where_the_policy_says_so_and_stay_counted(shop: Shop) -> None:

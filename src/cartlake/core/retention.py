@@ -40,6 +40,6 @@ def gone_below(steps: Iterable[MaintenanceStep]) -> dict[str, int]:
     return below
 
 
-def is_settled(batch: Batch) -> bool:
+def is_decided(batch: Batch) -> bool:
     """Nothing will read the batch's files again, unless somebody asks for it."""
     return batch.status in (BatchStatus.PUBLISHED, BatchStatus.REJECTED) and not batch.restage

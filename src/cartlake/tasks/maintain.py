@@ -15,7 +15,7 @@ from cartlake.core.entries import MaintenanceStep
 from cartlake.core.retention import (
     READING,
     REMOVE_FILES,
-    is_settled,
+    is_decided,
     kept_publications,
     oldest_prepared,
     oldest_published,
@@ -134,7 +134,7 @@ def _old_archive_files(context: Context, now: datetime) -> dict[str, list[Path]]
     open_files = {
         (file.feed, file.file_sha256, file.batch_date)
         for file in ledger.batch_files()
-        if not is_settled(batches[file.batch_id])
+        if not is_decided(batches[file.batch_id])
     }
     with context.engine.scope():
         ledger.define_views()
