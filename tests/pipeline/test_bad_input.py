@@ -199,3 +199,10 @@ def test_the_greatest_numbers_that_can_be_read_stop_nobody(shop: Shop) -> None:
     views = ["analytics_summary", "category_analysis", "customer_analytics", "inventory_movements", "inventory_status"]
     for name in (*views, "product_analytics", "seasonal_analysis", "segment_analysis", "shipments"):
         shop.rows(f"SELECT * FROM {name}")
+
+
+def test_a_file_whose_records_are_all_quarantined_changes_nothing_and_is_published(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(customers=[customer(email="no address")]))
+    shop.run()
+    assert shop.statuses() == {"b1": "published"}
+    assert shop.one("SELECT count(*) FROM customers") == 0
