@@ -20,7 +20,7 @@ from cartlake.core.model import (
     case_difference,
     case_relations,
 )
-from cartlake.core.retention import gone_below
+from cartlake.core.retention import require_kept
 from cartlake.core.sqltext import name, names
 from cartlake.core.table import Column, Table
 from cartlake.core.tables import (
@@ -198,10 +198,7 @@ def find_publication(context: Context, at: str | None) -> Publication:
     made = [p for p in context.ledger.publications() if p.batch_id == at and p.kind == "batch"]
     if not made:
         raise UsageError("batch_not_published", f"batch {at} was never published")
-    below = gone_below(context.ledger.maintenance())
-    if any(version < below.get(table, 0) for table, version in made[-1].tables.items()):
-        said = f"what was published with batch {at} is no longer kept"
-        raise UsageError("publication_gone", said, hint="keep_days under [maintain] says how long that is.")
+    require_kept(made[-1], context.ledger.maintenance())
     return made[-1]
 
 

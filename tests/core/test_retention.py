@@ -15,11 +15,11 @@ NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 def publication(number: int, days_ago: float, **tables: int) -> Publication:
     published_at = NOW - timedelta(days=days_ago)
-    return Publication(number, f"b{number}", "batch", published_at, date(2025, 1, number), tables, "")
+    return Publication(number, f"b{number}", "batch", published_at, date(2025, 1, number), tables, "", {})
 
 
 def preparation(batch_id: str, base: int, **tables: int) -> Preparation:
-    return Preparation(batch_id, "R-1", base, "batch", tables)
+    return Preparation(batch_id, "R-1", base, "batch", tables, {})
 
 
 @pytest.mark.parametrize(

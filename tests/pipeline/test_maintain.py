@@ -250,7 +250,7 @@ def test_quarantined_records_go_only_where_the_policy_says_so_and_stay_counted(s
 
 
 def test_maintenance_waits_for_nobody_who_works_on_the_lake(worn: Shop) -> None:
-    with Lake(worn.project) as other, other._lock_held(), pytest.raises(Locked):
+    with Lake(worn.project) as other, other._door.locked(), pytest.raises(Locked):
         worn.lake.maintain()
 
 

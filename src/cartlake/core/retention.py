@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import MaintenanceStep, Preparation, Publication
+from cartlake.errors import UsageError
 
 REMOVE_FILES = "remove_files"
 READING = timedelta(days=1)  # longer than anybody reads from one list of a table's files
@@ -38,6 +39,14 @@ def gone_below(steps: Iterable[MaintenanceStep]) -> dict[str, int]:
         if step.action == REMOVE_FILES and step.version is not None:
             below[step.name] = max(below.get(step.name, 0), step.version)
     return below
+
+
+def require_kept(publication: Publication, steps: Iterable[MaintenanceStep]) -> None:
+    """Raises UsageError if maintenance removed a version that the publication names."""
+    below = gone_below(steps)
+    if any(version < below.get(table, 0) for table, version in publication.tables.items()):
+        said = f"what was published with batch {publication.batch_id} is no longer kept"
+        raise UsageError("publication_gone", said, hint="keep_days under [maintain] says how long that is.")
 
 
 def is_decided(batch: Batch) -> bool:

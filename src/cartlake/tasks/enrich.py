@@ -81,9 +81,6 @@ def _history_changes(context: Context, contract: Contract, acceptance: Acceptanc
     engine.materialise(touched, history.touched_keys(contract))
     counted = engine.rows(history.touched_facts(touched))[0]
     facts = _Touched(**{name: int(str(count)) for name, count in counted.items()})
-    if not facts.touched:  # every record of the files is in quarantine
-        engine.values(f"changes_{table.name}", _change_columns(table), [])
-        return False
     if facts.walked:
         _define_walk(context, contract, facts)
     return facts.touched > 0 and _define_changes(context, contract, facts) > 0

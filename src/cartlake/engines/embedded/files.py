@@ -107,5 +107,5 @@ def data_file(action: AddAction) -> DataFile:
     return DataFile(action.path, action.size, partition, *bounds)
 
 
-def remove_action(file: DataFile) -> RemoveAction:
-    return RemoveAction(file.path, True, int(time.time() * 1000), file.size, dict(file.partition))
+def remove_action(file: DataFile, is_change: bool) -> RemoveAction:
+    return RemoveAction(file.path, is_change, int(time.time() * 1000), file.size, dict(file.partition))

@@ -139,7 +139,7 @@ class DeltaStore:
             handle.create_write_transaction(
                 [
                     *(replace(action, data_change=is_change) for action in added),
-                    *(replace(remove_action(file), data_change=is_change) for file in removed),
+                    *(remove_action(file, is_change) for file in removed),
                 ],
                 mode="append",
                 schema=handle.schema(),
