@@ -69,7 +69,10 @@ def _history_changes(context: Context, contract: Contract, acceptance: Acceptanc
     """Defines `before_<table>` and `changes_<table>`; whether there are changes."""
     engine, table = context.engine, history_table(contract)
     before, touched = f"before_{table.name}", f"touched_{table.name}"
-    engine.read(before, table, base.tables.get(table.name, 0))
+    if table.name in base.tables:
+        engine.read(before, table, base.tables[table.name])
+    else:
+        engine.values(before, table.columns, [])
     files = [file for file in context.ledger.batch_files() if file.feed == contract.feed]
     changed = _changed_files(files, acceptance)
     engine.values(f"changes_{table.name}", _change_columns(table), [])
