@@ -8,7 +8,7 @@ from datetime import date
 from cartlake.core.batch import BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.entries import Preparation, Publication
-from cartlake.core.sqltext import names, semi_join
+from cartlake.core.sqltext import names, same, semi_join
 from cartlake.core.table import Table
 from cartlake.core.tables import prepared_table
 from cartlake.errors import EngineError
@@ -84,34 +84,36 @@ def _check(context: Context, tables: Sequence[Table], versions: Mapping[str, int
     contracts = {contract.table: contract for contract in context.contracts}
     for table in tables:
         context.engine.read("merged", table, versions[table.name])
-        _refuse(context, table, _key_checks(table) | _interval_checks(table, contracts.get(table.name)))
+        contract = contracts.get(table.name)
+        own = _interval_check(table, contract) if contract else _key_check(table)
+        _refuse(context, table, own, _changes_check(table))
     if {table.name for table in tables} & {"orders", ORDER_LINES}:
         _check_no_fan_out(context, versions)
 
 
-def _key_checks(table: Table) -> dict[str, str]:
-    """Keys are unique, and as many of the prepared rows stand in the table as were not deletes."""
+def _changes_check(table: Table) -> str:
+    """As many of the changed rows stand in the table as were not deletes."""
+    kept = f"SELECT count(*) AS kept FROM merged m LEFT SEMI JOIN changes_{table.name} c ON {same(table.key, 'm', 'c')}"
+    expected = f"SELECT count_if(_change <> 'delete') AS expected FROM changes_{table.name}"
+    return f"SELECT abs(kept - expected) AS changes_lost FROM ({kept}) k CROSS JOIN ({expected}) e"
+
+
+def _key_check(table: Table) -> str:
+    """Keys are unique."""
     key, touched = names(table.key), semi_join("merged", f"changes_{table.name}", table.key)
-    return {
-        "keys_not_unique": f"SELECT count(*) AS n FROM (SELECT {key} FROM ({touched}) t GROUP BY {key}"
-        " HAVING count(*) > 1) AS repeated",
-        "changes_lost": f"SELECT abs(kept - expected) AS n FROM (SELECT count(*) AS kept FROM ({touched}) t) t"
-        f" CROSS JOIN (SELECT count_if(_change <> 'delete') AS expected FROM changes_{table.name}) p",
-    }
+    repeated = f"SELECT {key} FROM ({touched}) t GROUP BY {key} HAVING count(*) > 1"
+    return f"SELECT count(*) AS keys_not_unique FROM ({repeated}) r"
 
 
-def _interval_checks(table: Table, contract: Contract | None) -> dict[str, str]:
-    """No two versions of a key overlap, at most one is open, none has zero width. Only tables with history have any."""
-    if contract is None:
-        return {}
-    touched = f"({semi_join('merged', f'changes_{table.name}', contract.key)})"
+def _interval_check(table: Table, contract: Contract) -> str:
+    """No two versions of a key overlap or begin together, at most one is open, none has zero width."""
     following = f"lead(valid_from) OVER (PARTITION BY {names(contract.key)} ORDER BY valid_from) AS next_from"
-    return {
-        "intervals_overlap": f"SELECT count(*) AS n FROM (SELECT valid_to, {following} FROM {touched} t) v"
-        " WHERE next_from IS NOT NULL AND (valid_to IS NULL OR valid_to > next_from)",
-        "interval_empty": f"SELECT count(*) AS n FROM {touched} t"
-        " WHERE valid_to <= valid_from OR is_current <> (valid_to IS NULL)",
-    }
+    touched = semi_join("merged", f"changes_{table.name}", contract.key)
+    return (
+        "SELECT count_if(next_from IS NOT NULL AND (valid_to IS NULL OR valid_to > next_from)) AS intervals_overlap,"
+        " count_if(valid_to <= valid_from OR is_current <> (valid_to IS NULL)) AS interval_empty"
+        f" FROM (SELECT valid_from, valid_to, is_current, {following} FROM ({touched}) t) v"
+    )
 
 
 def _check_no_fan_out(context: Context, versions: Mapping[str, int]) -> None:
@@ -120,18 +122,21 @@ def _check_no_fan_out(context: Context, versions: Mapping[str, int]) -> None:
     for name in ("orders", ORDER_LINES):
         context.engine.read(f"merged_{name}", tables[name], versions.get(name, 0))
     counts = (
-        "SELECT abs(lines - enriched) AS n FROM (SELECT count(*) AS lines FROM merged_orders WHERE is_current) o"
+        "SELECT abs(lines - enriched) AS order_lines_differ"
+        " FROM (SELECT count(*) AS lines FROM merged_orders WHERE is_current) o"
         f" CROSS JOIN (SELECT count(*) AS enriched FROM merged_{ORDER_LINES}) e"
     )
-    _refuse(context, tables[ORDER_LINES], {"order_lines_differ": counts})
+    _refuse(context, tables[ORDER_LINES], counts)
 
 
-def _refuse(context: Context, table: Table, checks: Mapping[str, str]) -> None:
-    """Raises EngineError for the first check that counts a case."""
-    counted = " UNION ALL ".join(f"SELECT '{code}' AS code, n FROM ({sql}) AS c" for code, sql in checks.items())
-    for row in context.engine.rows(f"SELECT code, n FROM ({counted}) AS counted WHERE n > 0"):
-        raise EngineError(
-            str(row["code"]),
-            f"after the merge {table.name} breaks its promise ({row['n']} cases); nothing was published",
-            hint="Readers still see the last publication. Run `cartlake doctor`, and please report this.",
-        )
+def _refuse(context: Context, table: Table, *checks: str) -> None:
+    """Raises EngineError for the first column of the checks, each of one row, that counts a case."""
+    joined = " CROSS JOIN ".join(f"({sql}) AS c{number}" for number, sql in enumerate(checks))
+    [counted] = context.engine.rows(f"SELECT * FROM {joined}")
+    for code, cases in counted.items():
+        if int(str(cases)):
+            raise EngineError(
+                code,
+                f"after the merge {table.name} breaks its promise ({cases} cases); nothing was published",
+                hint="Readers still see the last publication. Run `cartlake doctor`, and please report this.",
+            )

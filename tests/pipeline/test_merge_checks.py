@@ -1,0 +1,68 @@
+"""An engine that merges wrongly: nothing it did is published, and the next run does it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from cartlake.core.table import Table
+from cartlake.engines.embedded import EmbeddedEngine
+from cartlake.errors import EngineError
+from tests.pipeline.shop import Shop, a_day, order
+
+MERGE = EmbeddedEngine.merge
+
+
+def twice(engine: EmbeddedEngine, table: Table, changes: str) -> int:
+    MERGE(engine, table, changes)
+    return engine.append(table, changes)
+
+
+def never(engine: EmbeddedEngine, table: Table, changes: str) -> int:
+    return engine.version(table.name)
+
+
+def with_closed_versions_current(engine: EmbeddedEngine, table: Table, changes: str) -> int:
+    MERGE(engine, table, changes)
+    engine.read("_merged", table)
+    shown = ", ".join("TRUE AS is_current" if name == "is_current" else name for name in table.column_names)
+    engine.materialise("_wrong", f"SELECT {shown} FROM _merged")
+    return engine.replace(table, {}, "_wrong")
+
+
+@pytest.mark.parametrize(
+    ("table", "wrongly", "code"),
+    [
+        ("orders", twice, "intervals_overlap"),
+        ("enriched_orders", twice, "keys_not_unique"),
+        ("orders", never, "changes_lost"),
+        ("daily_sales", never, "changes_lost"),
+        ("orders", with_closed_versions_current, "interval_empty"),
+    ],
+)
+def test_what_was_merged_wrongly_is_not_published_and_merged_again(
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    table: str,
+    wrongly: Callable[[EmbeddedEngine, Table, str], int],
+    code: str,
+) -> None:
+    def merge(engine: EmbeddedEngine, merged: Table, changes: str) -> int:
+        return (wrongly if merged.name == table else MERGE)(engine, merged, changes)
+
+    shop.deliver("b1", **a_day())
+    shop.run()
+    before = shop.production()
+    later = {"order_amount": "25.00", "updated_timestamp": "2025-03-02 12:00:00"}
+    shop.deliver("b2", "2025-03-02", orders=[order(**later), order("O-9", **later)])
+    with monkeypatch.context() as patched:
+        patched.setattr(EmbeddedEngine, "merge", merge)
+        with pytest.raises(EngineError) as refused:
+            shop.run()
+    assert refused.value.code == code
+    assert shop.production() == before
+    shop.run()
+    assert shop.statuses() == {"b1": "published", "b2": "published"}
+    assert shop.rows("SELECT order_id, order_amount FROM enriched_orders WHERE order_id = 'O-9'") != []
+    assert shop.one("SELECT count(*) FROM orders WHERE order_id = 'O-1'") == 2
