@@ -99,22 +99,21 @@ def versions(contract: Contract, has_repeated_times: bool) -> str:
     `has_repeated_times`, no key has two events of one time."""
     key, fields = contract.key, _fields(contract)
     over = f"(PARTITION BY {names(key)} ORDER BY _at)"
-    shown = names((*fields, *_EVENT_COLUMNS))
     standing = one_per_time(contract, (*fields, *_EVENT_COLUMNS), "events", "_at")
     return f"""
-WITH standing AS ({standing if has_repeated_times else f"SELECT {shown} FROM events"}),
-{_filled(contract, shown)}
+WITH standing AS ({standing if has_repeated_times else "SELECT * FROM events"}),
+{_filled(contract)}
 compared AS (
-    SELECT {shown}, lag(_op) OVER {over} AS _op_before,
+    SELECT *, lag(_op) OVER {over} AS _op_before,
         {struct(contract.tracked)} IS DISTINCT FROM lag({struct(contract.tracked)}) OVER {over} AS _differs
     FROM filled
 ),
 started AS (
-    SELECT {shown}, _op = 'upsert' AND (_op_before IS NULL OR _op_before = 'delete' OR _differs) AS _starts
+    SELECT *, _op = 'upsert' AND (_op_before IS NULL OR _op_before = 'delete' OR _differs) AS _starts
     FROM compared
 ),
 placed AS (
-    SELECT {shown},
+    SELECT *,
         max(CASE WHEN _starts THEN _at END) OVER (
             PARTITION BY {names(key)} ORDER BY _at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS valid_from,
@@ -129,11 +128,11 @@ WHERE _op = 'upsert' AND coalesce(_ends_next, true)
 """
 
 
-def _filled(contract: Contract, shown: str) -> str:
+def _filled(contract: Contract) -> str:
     """`ignore_null_updates`: NULL takes the value of the preceding event since the last delete."""
     kept = [field.name for field in contract.fields if field.ignore_null_updates]
     if not kept:
-        return f"filled AS (SELECT {shown} FROM standing),"
+        return "filled AS (SELECT * FROM standing),"
     key = names(contract.key)
     values = ", ".join(
         f"last_value({name(column)}) IGNORE NULLS OVER (PARTITION BY {key}, _life ORDER BY _at"
@@ -143,7 +142,7 @@ def _filled(contract: Contract, shown: str) -> str:
         for column in (*_fields(contract), *_EVENT_COLUMNS)
     )
     return f"""lives AS (
-    SELECT {shown}, sum(CASE WHEN _op = 'delete' THEN 1 ELSE 0 END) OVER (
+    SELECT *, sum(CASE WHEN _op = 'delete' THEN 1 ELSE 0 END) OVER (
         PARTITION BY {key} ORDER BY _at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS _life FROM standing
 ),
