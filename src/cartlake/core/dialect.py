@@ -268,11 +268,21 @@ def _filled(node: Node, function: Function, arguments: Sequence[Node], target: T
         template = function.template(target, [each.name if isinstance(each, exp.Literal) else "" for each in arguments])
     except ValueError as error:
         refuse(node, f"{function.name}(): {error}", usage)
-    slots = {f"_{n}": each if _is_tight(each) else exp.paren(each) for n, each in enumerate(arguments, start=1)}
-    made = _template_tree(template, target).transform(
-        lambda part: slots[part.name].copy() if isinstance(part, exp.Column) and part.name in slots else part
-    )
-    return exp.paren(made) if isinstance(made, exp.Binary) else made
+    slots = {
+        f"_{n}": each if _is_tight(each) else exp.paren(each, copy=False) for n, each in enumerate(arguments, start=1)
+    }
+    unused = set(slots)
+
+    def fill(part: Node) -> Node:
+        if not (isinstance(part, exp.Column) and part.name in slots):
+            return part
+        if part.name in unused:  # one place takes the argument itself: copies of copies take most of the time
+            unused.remove(part.name)
+            return slots[part.name]
+        return slots[part.name].copy()
+
+    made = _template_tree(template, target).transform(fill)
+    return exp.paren(made, copy=False) if isinstance(made, exp.Binary) else made
 
 
 def _is_tight(node: Node) -> bool:
@@ -281,7 +291,10 @@ def _is_tight(node: Node) -> bool:
 
 @lru_cache(maxsize=512)
 def _template_tree(template: str, target: Target) -> Node:
-    return sqlglot.parse_one(template, read=_DuckTemplate if target == "duckdb" else _Source)
+    tree = sqlglot.parse_one(template, read=_DuckTemplate if target == "duckdb" else _Source)
+    for part in tree.walk():
+        part._meta = None  # places in a template are nobody's, and copying them is slow
+    return tree
 
 
 def _hide_variables(query: Node) -> None:
