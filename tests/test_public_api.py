@@ -38,6 +38,7 @@ CALLS = {
     "close": [],
     "create_manifest": ["batch_date"],
     "history": ["table", "key"],
+    "maintain": ["dry_run"],
     "quarantine": ["batch_id", "feed", "every"],
     "query": ["sql", "at"],
     "reject": ["batch_id", "why", "actor"],

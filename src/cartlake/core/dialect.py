@@ -7,7 +7,7 @@ engines; the cases in `tests/core/functions.yaml` show it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -21,7 +21,7 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError
 
 from cartlake.core.functions import FUNCTIONS, Function
 from cartlake.core.macros import Target
-from cartlake.core.syntax import EXPRESSIONS, QUERIES, Node, check, is_cte, refuse, start
+from cartlake.core.syntax import EXPRESSIONS, QUERIES, Node, check, hide_variables, is_cte, refuse, start
 from cartlake.errors import ModelError
 
 __all__ = ["FUNCTIONS", "Target", "check_expression", "compile_sql", "tables_of"]
@@ -135,7 +135,7 @@ def _finished(query: Node, target: Target) -> Node:
     for node in reversed(list(query.find_all(exp.Anonymous, exp.Cast))):
         node.replace(_call(node, target) if isinstance(node, exp.Anonymous) else _cast(node, target))
     if target == "spark":
-        _hide_variables(query)
+        hide_variables(query)
     return query
 
 
@@ -295,18 +295,3 @@ def _template_tree(template: str, target: Target) -> Node:
     for part in tree.walk():
         part._meta = None  # places in a template are nobody's, and copying them is slow
     return tree
-
-
-def _hide_variables(query: Node) -> None:
-    """Spark puts settings and environment in the place of `${name}`, also within literals."""
-    for node in list(query.find_all(exp.Literal)):
-        if node.is_string and "${" in node.name:
-            pieces = node.name.split("${")
-            node.replace(exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(""), *_split(pieces)]))
-
-
-def _split(pieces: list[str]) -> Iterator[Node]:
-    """`a${b` as `a$` and `{b`."""
-    for n, piece in enumerate(pieces):
-        head, tail = "{" if n else "", "$" if n < len(pieces) - 1 else ""
-        yield exp.Literal.string(f"{head}{piece}{tail}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NoReturn, TypeAlias
 
@@ -178,3 +178,18 @@ def is_cte(table: Node) -> bool:
 
 def _place(nodes: Sequence[Node], wanted: Node) -> int:
     return next(n for n, node in enumerate(nodes) if node is wanted)
+
+
+def hide_variables(query: Node) -> None:
+    """Spark puts settings and environment in the place of `${name}`, also within literals."""
+    for node in list(query.find_all(exp.Literal)):
+        if node.is_string and "${" in node.name:
+            pieces = node.name.split("${")
+            node.replace(exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(""), *_split(pieces)]))
+
+
+def _split(pieces: list[str]) -> Iterator[Node]:
+    """`a${b` as `a$` and `{b`."""
+    for n, piece in enumerate(pieces):
+        head, tail = "{" if n else "", "$" if n < len(pieces) - 1 else ""
+        yield exp.Literal.string(f"{head}{piece}{tail}")
