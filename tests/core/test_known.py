@@ -34,6 +34,7 @@ class Feed:
         )
         self.fill(f"previous_{feed}", before, [{"valid_from": row["_sequence"]} | dict(row) for row in previous])
         has_several = self.make(f"several_{feed}", known.several(self.contract)) > 0
+        self.make(f"stood_{feed}", known.stood(self.contract))
         self.make(f"standing_{feed}", known.standing(self.contract, has_several))
         has_met = self.make(f"met_{feed}", known.met(self.contract)) > 0
         self.make(f"batch_{feed}", known.newest(self.contract, has_several, has_met))

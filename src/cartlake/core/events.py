@@ -12,8 +12,9 @@ def row_hash(contract: Contract, alias: str = "") -> str:
     """SHA-256 of the values of an event, equal on every engine: for each column `<code points>,<canonical text>`, `-`
     for NULL, joined by `,`, so that no two rows of values give the same text. It is computed where two events meet at
     one time and not stored: for nearly all events nobody ever asks."""
-    texts = [f"text({name(field.name, alias)})" for field in contract.fields]
-    prefixed = ", ".join(f"coalesce(text(length({text})), '-'), {text}" for text in texts)
+    columns = [(name(field.name, alias), field.type) for field in contract.fields]
+    texts = [column if kind == "string" else f"text({column})" for column, kind in columns]
+    prefixed = ", ".join(f"coalesce(nullif(concat_ws('', length({text})), ''), '-'), {text}" for text in texts)
     return f"sha2(concat_ws(',', {prefixed}), 256)"
 
 

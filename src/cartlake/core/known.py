@@ -60,16 +60,21 @@ def several(contract: Contract) -> str:
     )
 
 
+def stood(contract: Contract) -> str:
+    """`stood_<feed>`: of the events of keys in `several_<feed>` the one that stands for each key and time."""
+    feed, columns = contract.feed, stage_table(contract).column_names
+    repeated = f"SELECT e.* FROM events_{feed} e LEFT SEMI JOIN several_{feed} s ON {same(contract.key, 'e', 's')}"
+    return one_per_time(contract, columns, f"({repeated}) AS repeated", "_sequence")
+
+
 def standing(contract: Contract, has_several: bool) -> str:
-    """`standing_<feed>`: of the batch's events the one that stands for each key and time."""
-    feed, columns = contract.feed, names(stage_table(contract).column_names, "e")
+    """`standing_<feed>`: of all events the one that stands for each key and time."""
+    feed, columns = contract.feed, stage_table(contract).column_names
     if not has_several:
         return f"SELECT * FROM events_{feed}"
-    joined = f"JOIN several_{feed} s ON {same(contract.key, 'e', 's')}"
-    ranked = one_per_time(contract, stage_table(contract).column_names, "repeated", "_sequence")
     return (
-        f"WITH repeated AS (SELECT e.* FROM events_{feed} e LEFT SEMI {joined})"
-        f" SELECT {columns} FROM events_{feed} e LEFT ANTI {joined} UNION ALL {ranked}"
+        f"SELECT {names(columns, 'e')} FROM events_{feed} e LEFT ANTI JOIN several_{feed} s"
+        f" ON {same(contract.key, 'e', 's')} UNION ALL SELECT {names(columns)} FROM stood_{feed}"
     )
 
 

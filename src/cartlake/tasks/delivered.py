@@ -51,6 +51,8 @@ def _define_feed(
     engine.define(f"events_{feed}", f"SELECT * FROM staged_{feed} WHERE _op = 'upsert'")
     engine.define(f"previous_{feed}", _previous(contract, is_alone=not earlier))
     has_several = engine.materialise(f"several_{feed}", known.several(contract)) > 0
+    if has_several:
+        engine.materialise(f"stood_{feed}", known.stood(contract))
     engine.define(f"standing_{feed}", known.standing(contract, has_several))
     has_met = engine.materialise(f"met_{feed}", known.met(contract)) > 0
     engine.define(f"batch_{feed}", known.newest(contract, has_several, has_met))
