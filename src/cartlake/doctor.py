@@ -152,11 +152,11 @@ def _lake(settings: Settings) -> Iterator[Check]:
     if not settings.lake_folder.is_dir():
         yield Check("tables", "ok", "none yet: the first run makes them")
         return
-    from cartlake.engines.embedded import EmbeddedEngine
+    from cartlake.engines.registry import open_engine
     from cartlake.pipeline import open_context
 
     try:
-        engine = EmbeddedEngine(settings)
+        engine = open_engine(settings)
     except CartlakeError as error:
         yield _failed("tables", error)
         return

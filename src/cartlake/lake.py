@@ -55,7 +55,7 @@ class Status:
 
 class Lake(AbstractContextManager["Lake"]):
     """One project folder. What writes takes the lake's lock and raises Locked if another process has it
-    (`wait` seconds: None waits as long as it takes)."""
+    (`wait` seconds: None waits as long as it takes). `spark` is a session to use instead of one of our own."""
 
     def __init__(
         self,
@@ -64,9 +64,10 @@ class Lake(AbstractContextManager["Lake"]):
         settings: Settings | None = None,
         clock: Clock = utc_now,
         wait: float | None = 0,
+        spark: object = None,
     ) -> None:
         self.settings = settings or load_settings(Path(project))
-        self._door = Door(self.settings, clock, wait)
+        self._door = Door(self.settings, clock, wait, **({} if spark is None else {"session": spark}))
 
     def __enter__(self) -> Self:
         return self

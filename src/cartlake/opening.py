@@ -10,7 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cartlake import pipeline
-from cartlake.engines.embedded import EmbeddedEngine, sweep
+from cartlake.engines.registry import open_engine
+from cartlake.engines.scratch import sweep
 from cartlake.errors import ConfigError, Locked, UsageError
 from cartlake.ledger import Clock
 from cartlake.settings import Settings
@@ -22,11 +23,13 @@ _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\\]|%[0-9A-Fa-f]{2}")
 
 
 class Door:
-    """The way into one project folder. `wait` seconds for the lock; None waits as long as it takes."""
+    """The way into one project folder. `wait` seconds for the lock; None waits as long as it takes. `given` goes to the
+    engine: `session`, a Spark session to use."""
 
-    def __init__(self, settings: Settings, clock: Clock, wait: float | None) -> None:
+    def __init__(self, settings: Settings, clock: Clock, wait: float | None, **given: object) -> None:
         self._settings = settings
         self._clock = clock
+        self._given = given
         self._wait = -1 if wait is None else wait
         self._opened: Context | None = None
         self._lock = FileLock(settings.project / STATE_FOLDER / "lock", thread_local=False)
@@ -41,7 +44,8 @@ class Door:
         if self._opened is None:
             _require_project(self._settings)
             _require_writable_name(self._settings.lake_folder)
-            self._opened = pipeline.open_context(self._settings, EmbeddedEngine(self._settings), self._clock)
+            engine = open_engine(self._settings, **self._given)
+            self._opened = pipeline.open_context(self._settings, engine, self._clock)
             if not pipeline.is_created(self._opened):
                 with self._held():
                     pipeline.create_tables(self._opened)

@@ -37,10 +37,16 @@ class Landing(Section):
 
 
 class EngineSettings(Section):
-    """`memory_limit` bounds the embedded engine's own memory (`800MB`); `threads` 0 means all cores."""
+    """`memory_limit` bounds the embedded engine's own memory (`800MB`); `threads` 0 means all cores. On Spark `schema`
+    of `catalog` takes the tables in the place of the folder `lake`, and `remote` is a Connect server (`sc://host`)."""
 
-    name: Literal["embedded"] = "embedded"
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_alias=True)
+
+    name: Literal["embedded", "spark"] = "embedded"
     lake: Path = Path("lake")
+    catalog: str = "spark_catalog"
+    schema_name: Annotated[str | None, Field(alias="schema")] = None
+    remote: str | None = None
     memory_limit: str = "1500MB"
     threads: Annotated[int, Field(ge=0)] = 0
 

@@ -9,10 +9,19 @@ from dataclasses import dataclass
 
 MAX_LINE = 1 << 20  # bytes of a physical line, and of a record that spans several
 PROBE = 4_096  # lines up to this length are not measured
+PART = 8 << 20  # bytes between two splits, rounded up to the end of a line and a chunk
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SEPARATORS = b",;\t|"
 _CONTENT = bytes(set(range(256)) - set(b'"\n\0' + _SEPARATORS))
+
+
+@dataclass(frozen=True)
+class Split:
+    """A place where a record of a clean file begins: its byte and its line, from 1."""
+
+    start: int
+    line: int
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,9 @@ class Profile:
     reader and proves nothing: quotes are counted, not parsed, since the delimiter is not known yet. Its result
     stands only if it has `records_if_clean` rows of the header's width, none of them equal to the header and, where
     there are `quotes`, none with a quote in a cell (lenient readers accept quotes inside unquoted cells).
+
+    `splits` cut a clean file into parts of about `PART` bytes that can be read apart; only where every line is an item
+    of its own is it sure that a line's end is not inside a record, so other files have none.
     """
 
     bytes: int
@@ -42,6 +54,7 @@ class Profile:
     longest_line: int
     bad_byte_at: int | None
     clean: bool
+    splits: tuple[Split, ...] = ()
 
     @property
     def records_if_clean(self) -> int:
@@ -65,12 +78,14 @@ class Profiler:
         self._open = 0  # bytes of the line that the last chunk left unfinished
         self._odd = b""  # a quote, when that line has an odd number of them
         self._blank_inside = self._unbalanced = False
+        self._splits: list[Split] = []
 
     def update(self, chunk: bytes) -> None:
         self._hash.update(chunk)
         self._bytes += len(chunk)
         if self._head is None:
             self._text(chunk)
+            self._split(chunk)
         else:
             self._head += chunk
             if len(self._head) >= len(codecs.BOM_UTF8):
@@ -84,6 +99,7 @@ class Profiler:
         longest = (max(self._longest, self._open) + 1) * (1 if self._encoding == "utf-8" else 2)
         spoilt = self._bad_at is not None or self._nuls or self._blank_inside or self._unbalanced or self._odd
         fits = self._encoding == "utf-8" and found in ("\n", "\r\n") and longest <= MAX_LINE
+        clean = fits and not spoilt
         return Profile(
             bytes=self._bytes,
             sha256=self._hash.hexdigest(),
@@ -96,8 +112,15 @@ class Profiler:
             quotes=self._quotes,
             longest_line=min(self._bytes, max(longest, PROBE + 1)),
             bad_byte_at=self._bad_at,
-            clean=fits and not spoilt,
+            clean=clean,
+            splits=tuple(split for split in self._splits if split.start < self._bytes) if clean else (),
         )
+
+    def _split(self, chunk: bytes) -> None:
+        """Remembers the last line end of the chunk if the part before it is long enough."""
+        before = self._splits[-1].start if self._splits else 0
+        if self._bytes - before >= PART and (end := chunk.rfind(b"\n") + 1):
+            self._splits.append(Split(self._bytes - len(chunk) + end, self._lines + 1))
 
     def _begin(self, head: bytes) -> None:
         self._bom, self._encoding = next((mark for mark in _BOMS if head.startswith(mark[0])), (b"", "utf-8"))

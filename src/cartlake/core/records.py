@@ -38,6 +38,17 @@ class Dialect:
     max_line: int = MAX_LINE
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where splitting begins when not at the start of a file: behind the `header`, at a byte and a line, with so many
+    records and bad lines before it."""
+
+    header: Cells
+    start: int
+    line: int
+    ordinal: int
+
+
 class Header(NamedTuple):
     """The first line that is not blank; without cells when it cannot be read."""
 
@@ -79,13 +90,13 @@ class Blank(NamedTuple):
 Item = Header | Record | Bad | Blank
 
 
-def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Item]:
-    """The items of a file in file order, given its `physical_lines`.
+def split(lines: Iterable[Line], dialect: Dialect, place: Place | None = None) -> Iterator[Item]:
+    """The items of a file in file order, given its `physical_lines`, or those from `place` on.
 
     Linear: a line with an odd number of quotes ends the search for the quote that closes, as do `MAX_SPAN` lines and
     `max_line` bytes. Holds `BLOCK` lines and one unfinished record.
     """
-    source, splitter = iter(lines), _Splitter(dialect)
+    source, splitter = iter(lines), _Splitter(dialect, place)
     while block := list(islice(source, BLOCK)):
         yield from splitter.items(block, at_end=False)
     yield from splitter.items([], at_end=True)
@@ -104,11 +115,13 @@ class _Splitter:
     """Splits block after block. csv.reader reads the lines that are one record each, fast and leniently; the first
     line where it may have seen anything else is read with care, then it takes over again."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, place: Place | None) -> None:
         self._dialect = dialect
-        self._header: Cells | None = None
+        self._header: Cells | None = None if place is None else place.header
         self._held: list[Line] = []  # lines of a record that the last block did not end
-        self._line, self._start, self._ordinal = 1, 0, 0
+        self._line, self._start, self._ordinal = (
+            (1, 0, 0) if place is None else (place.line, place.start, place.ordinal)
+        )
 
     def items(self, block: list[Line], at_end: bool) -> Iterator[Item]:
         lines = self._held + block

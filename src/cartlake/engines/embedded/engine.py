@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Literal
 
@@ -15,18 +14,11 @@ from cartlake.engines.base import Compaction, RecordCount, RecordSource, Removal
 from cartlake.engines.embedded import duck, reading, upkeep
 from cartlake.engines.embedded.duck import duck_type, literal, mapped, quote
 from cartlake.engines.embedded.files import DataFile
-from cartlake.engines.embedded.scratch import Scratch
-from cartlake.engines.embedded.selects import check_select
 from cartlake.engines.embedded.storage import DeltaStore, committing
+from cartlake.engines.relations import Relations, View
+from cartlake.engines.scratch import Scratch
+from cartlake.engines.selects import check_select
 from cartlake.settings import Settings
-
-
-@dataclass(frozen=True)
-class View:
-    """The SQL of a relation that is computed whenever it is read, and the relations it reads itself."""
-
-    sql: str
-    tables: tuple[str, ...] = ()
 
 
 class EmbeddedEngine:
@@ -43,19 +35,12 @@ class EmbeddedEngine:
                 folders, self._scratch.folder, settings.engine.memory_limit, settings.engine.threads
             )
         self._store = DeltaStore(settings.lake_folder, self._connection)
-        self._scopes: list[set[str]] = [set()]
+        self._relations = Relations(_cte, self._drop)
         self._tables: set[str] = set()
-        self._views: dict[str, View] = {}
         self._empties: dict[str, Table] = {}
 
-    @contextmanager
-    def scope(self) -> Iterator[None]:
-        self._scopes.append(set())
-        try:
-            yield
-        finally:
-            for name in self._scopes.pop():
-                self._drop(name)
+    def scope(self) -> AbstractContextManager[None]:
+        return self._relations.scope()
 
     def close(self) -> None:
         self._connection.close()
@@ -94,11 +79,11 @@ class EmbeddedEngine:
         outdated = self._holding(table, "_old_keys")
         same_key = " AND ".join(f"t.{quote(name)} = c.{quote(name)}" for name in table.key)
         columns = ", ".join(f"t.{quote(name)}" for name in table.column_names)
-        rows = self._whole(f"SELECT {columns} FROM {quote(changes)} t WHERE _change <> 'delete'", [changes])
+        rows = self._relations.whole(f"SELECT {columns} FROM {quote(changes)} t WHERE _change <> 'delete'", [changes])
         kept = f"SELECT {columns} FROM ({self._scan(table, outdated)}) t ANTI JOIN _old_keys c ON {same_key}"
         with mapped(f"merge into {table.name}"):
             added = self._store.add(table, f"SELECT * FROM ({rows}) UNION ALL {kept}")
-        self._drop("_old_keys")
+        self._relations.forget("_old_keys")
         return self._store.commit(table.name, added, outdated)
 
     def _holding(self, table: Table, keys: str) -> list[DataFile]:
@@ -151,14 +136,14 @@ class EmbeddedEngine:
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         files = [file for file in self._store.files(table.name, version) if file.may_hold(where or {})]
         is_whole = all(file.is_within(where or {}) for file in files)
-        self._view(name, View(self._scan(table, files) + ("" if is_whole else f" WHERE {_belongs(where or {})}")))
+        self._relations.define(name, View(self._scan(table, files) + ("" if is_whole else f" WHERE {_belongs(where or {})}")))
 
     def define(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> None:
-        self._view(name, View(compile_sql(sql, self.target, params or {}), tables_of(sql)))
+        self._relations.define(name, View(compile_sql(sql, self.target, params or {}), tables_of(sql)))
 
     def materialise(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> int:
-        query = self._whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
-        self._views.pop(name, None)
+        query = self._relations.whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
+        self._relations.undefine(name)
         with mapped(f"compute {name}"):
             counted = self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {query}").fetchall()
         self._made(name)
@@ -168,66 +153,43 @@ class EmbeddedEngine:
         listed = list(rows)
         few = duck.few_rows(columns, listed)
         if few is not None:
-            self._view(name, View(few))
+            self._relations.define(name, View(few))
             return
-        self._views.pop(name, None)
+        self._relations.undefine(name)
         with mapped(f"compute {name}"):
             duck.register(self._connection, name, columns, listed)
         self._made(name)
 
     def records(self, name: str, source: RecordSource) -> RecordCount:
         for made in (name, f"{name}_cells", f"{name}_bad"):
-            self._drop(made)
+            self._relations.forget(made)
         with mapped(f"read {source.path.name}"):
             count, records, unreadable = reading.records(self._connection, name, source)
         self._made(f"{name}_cells")
         self._made(f"{name}_bad")
-        self._view(name, View(records))
-        self._view(f"{name}_unreadable", View(unreadable))
+        self._relations.define(name, View(records))
+        self._relations.define(f"{name}_unreadable", View(unreadable))
         return count
 
     def rows(self, sql: str, params: Mapping[str, Value] | None = None) -> list[Row]:
-        query = self._whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
+        query = self._relations.whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
         with mapped("query"):
             return duck.fetch(self._connection, query)[1]
 
     def select(self, sql: str, relations: Collection[str]) -> tuple[list[str], list[Row]]:
-        query, tables = check_select(sql, relations)
+        query, tables = check_select(sql, relations, self.target)
         with mapped("query"):
-            return duck.fetch(self._connection, self._whole(f"SELECT * FROM (\n{query}\n)", tables))
-
-    def _view(self, name: str, view: View) -> None:
-        self._drop(name)
-        self._views[name] = view
-        self._scopes[-1].add(name)
+            return duck.fetch(self._connection, self._relations.whole(f"SELECT * FROM (\n{query}\n)", tables))
 
     def _made(self, name: str) -> None:
         self._tables.add(name)
-        self._scopes[-1].add(name)
+        self._relations.note(name)
 
     def _drop(self, name: str) -> None:
-        self._views.pop(name, None)
         if name in self._tables:
             self._tables.discard(name)
             with mapped(f"drop {name}"):
                 self._connection.execute(f"DROP TABLE IF EXISTS {quote(name)}").fetchall()
-
-    def _whole(self, sql: str, tables: Iterable[str]) -> str:
-        """`sql` with the definitions it needs in front. As views of DuckDB each would be bound on its own, every time:
-        for small batches that is most of a run."""
-        needed: dict[str, str] = {}
-        for name in tables:
-            self._collect(name, needed)
-        if not needed:
-            return sql
-        return f"WITH {', '.join(f'{quote(n)} AS NOT MATERIALIZED ({d})' for n, d in needed.items())} {_nested(sql)}"
-
-    def _collect(self, name: str, needed: dict[str, str]) -> None:
-        view = self._views.get(name)
-        if view is not None and name not in needed:
-            for inner in view.tables:
-                self._collect(inner, needed)
-            needed[name] = view.sql
 
     def _scan(self, table: Table, files: Sequence[DataFile]) -> str:
         """A query of all rows of the files; its columns are the table's, in any order. It is short, because small
@@ -252,7 +214,7 @@ class EmbeddedEngine:
         return quote(name)
 
     def _rows(self, relation: str) -> str:
-        return self._whole(f"SELECT * FROM {quote(relation)}", [relation])
+        return self._relations.whole(f"SELECT * FROM {quote(relation)}", [relation])
 
 
 def _belongs(where: Where) -> str:
@@ -263,6 +225,6 @@ def _belongs(where: Where) -> str:
     return " AND ".join(conditions) or "true"
 
 
-def _nested(sql: str) -> str:
-    """A query that may begin with WITH, where another WITH stands in front."""
-    return f"SELECT * FROM ({sql})" if sql.lstrip()[:4].upper() == "WITH" else sql
+def _cte(name: str, sql: str) -> str:
+    """As views of DuckDB definitions would be bound each on its own, every time: for small batches most of a run."""
+    return f"{quote(name)} AS NOT MATERIALIZED ({sql})"

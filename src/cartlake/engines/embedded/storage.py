@@ -24,18 +24,8 @@ from cartlake.engines.base import Where
 from cartlake.engines.embedded.duck import duck_type, literal, mapped, quote
 from cartlake.engines.embedded.files import DataFile, data_file, data_files, remove_action, statistics_of
 from cartlake.engines.embedded.schema import delta_schema
-from cartlake.errors import CommitConflict, EngineError, TableForeign, TableMissing
-
-LAYOUT_PROPERTY, LAYOUT = "cartlake.layout", 1
-PROPERTIES = {
-    "delta.enableChangeDataFeed": "true",
-    "delta.enableDeletionVectors": "false",
-    "delta.checkpointInterval": "20",
-    "delta.logRetentionDuration": "interval 3650 days",
-    "delta.deletedFileRetentionDuration": "interval 3650 days",
-    LAYOUT_PROPERTY: str(LAYOUT),
-}
-
+from cartlake.engines.layout import LAYOUT_PROPERTY, PROPERTIES, require_ours
+from cartlake.errors import CommitConflict, EngineError, TableMissing
 
 @dataclass
 class _Head:
@@ -188,19 +178,7 @@ def _only(query: str, partition: Mapping[str, str]) -> str:
 
 
 def _ours(handle: DeltaTable, name: str) -> DeltaTable:
-    layout = handle.metadata().configuration.get(LAYOUT_PROPERTY)
-    if layout is None:
-        raise TableForeign(
-            "table_foreign",
-            f"the table {name} was not made by cartlake",
-            hint="Move it away, or give this project another lake folder ([engine] lake in cartlake.toml).",
-        )
-    if int(layout) > LAYOUT:
-        raise TableForeign(
-            "table_newer",
-            f"the table {name} has layout {layout}; this cartlake knows {LAYOUT}",
-            hint="Install the cartlake version that wrote it, or a newer one.",
-        )
+    require_ours(name, handle.metadata().configuration.get(LAYOUT_PROPERTY))
     return handle
 
 

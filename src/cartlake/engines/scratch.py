@@ -1,4 +1,4 @@
-"""Folders for what DuckDB puts on disk for a while: one for each opened lake, gone when it closes, and removed by
+"""Folders for what an engine puts on disk for a while: one for each opened lake, gone when it closes, and removed by
 others when its process died."""
 
 from __future__ import annotations

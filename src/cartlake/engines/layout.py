@@ -1,0 +1,31 @@
+"""How stored tables are made, the same by every engine, and how ours are told from others."""
+
+from __future__ import annotations
+
+from cartlake.errors import TableForeign
+
+LAYOUT_PROPERTY, LAYOUT = "cartlake.layout", 1
+PROPERTIES = {
+    "delta.enableChangeDataFeed": "true",
+    "delta.enableDeletionVectors": "false",
+    "delta.checkpointInterval": "20",
+    "delta.logRetentionDuration": "interval 3650 days",
+    "delta.deletedFileRetentionDuration": "interval 3650 days",
+    LAYOUT_PROPERTY: str(LAYOUT),
+}
+
+
+def require_ours(table: str, layout: str | None) -> None:
+    """Raises TableForeign unless the table's layout property is one that this cartlake knows."""
+    if layout is None:
+        raise TableForeign(
+            "table_foreign",
+            f"the table {table} was not made by cartlake",
+            hint="Move it away, or give this project another lake ([engine] lake, or schema, in cartlake.toml).",
+        )
+    if int(layout) > LAYOUT:
+        raise TableForeign(
+            "table_newer",
+            f"the table {table} has layout {layout}; this cartlake knows {LAYOUT}",
+            hint="Install the cartlake version that wrote it, or a newer one.",
+        )

@@ -1,0 +1,174 @@
+"""The verbs of `engines.base` on Spark and Delta Lake."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Literal
+
+from cartlake.core.dialect import compile_sql, tables_of
+from cartlake.core.table import Column, Table
+from cartlake.engines.base import RecordCount, RecordSource, Row, Value, Where
+from cartlake.engines.relations import Relations, View
+from cartlake.engines.selects import check_select
+from cartlake.engines.spark import reading
+from cartlake.engines.spark.arrow import from_arrow, to_arrow
+from cartlake.engines.spark.errors import mapped
+from cartlake.engines.spark.homes import home_of
+from cartlake.engines.spark.session import Opened, opened
+from cartlake.engines.spark.tables import SparkTables
+from cartlake.engines.spark.text import belongs, empty, names, quote, typed
+from cartlake.engines.spark.work import Work
+from cartlake.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+class SparkEngine:
+    """A Spark session over the Delta tables of one lake folder or catalog schema."""
+
+    target: Literal["spark"] = "spark"
+
+    def __init__(self, settings: Settings, session: SparkSession | None = None) -> None:
+        self._opened: Opened = opened(settings.engine, session)
+        self._session = self._opened.session
+        self._tables = SparkTables(self._session, home_of(settings))
+        self._work = Work(self._session, settings.project / ".cartlake" / "tmp")
+        self._relations = Relations(lambda name, sql: f"{quote(name)} AS ({sql})", self._drop)
+        self._views: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
+
+    def scope(self) -> AbstractContextManager[None]:
+        return self._relations.scope()
+
+    def close(self) -> None:
+        self._work.close()
+        self._opened.close()
+
+    def create(self, table: Table) -> None:
+        self._tables.create(table)
+
+    def version(self, table: str) -> int:
+        return self._tables.version(table)
+
+    def append(self, table: Table, relation: str) -> int:
+        if not self._count(relation):
+            return self.version(table.name)
+        return self._insert(table, typed(table.columns, quote(relation)), relation)
+
+    def replace(self, table: Table, where: Where, relation: str) -> int:
+        inside = belongs(table, where)
+        if not self._holds(table, inside):
+            return self.append(table, relation)
+        rows = self._relations.whole(typed(table.columns, quote(relation)), [relation])
+        return self._tables.commit(
+            table.name, f"INSERT INTO {self._tables.name(table.name)} REPLACE WHERE {inside} {rows}"
+        )
+
+    def merge(self, table: Table, changes: str) -> int:
+        """One MERGE; where all changes are inserts, an append (docs/adr/0005)."""
+        counted = self.rows(f"SELECT count(*) AS n, count_if(_change = 'insert') AS inserts FROM {changes}")[0]
+        if counted["n"] == counted["inserts"]:
+            return self.append(table, changes)
+        columns = (*table.columns, Column("_change", "string"))
+        source = self._relations.whole(typed(columns, quote(changes)), [changes])
+        return self._tables.commit(table.name, _merge(self._tables.name(table.name), table, source))
+
+    def restore(self, table: str, version: int) -> int:
+        return self._tables.restore(table, version)
+
+    def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
+        at = self.version(table.name) if version is None else version
+        rows = f"SELECT {names(table.column_names)} FROM {self._tables.name(table.name)} VERSION AS OF {at}"
+        if not at:  # a table is created in its version 0, without rows
+            rows = empty(table.columns)
+        elif where:
+            rows = f"{rows} WHERE {belongs(table, where)}"
+        self._relations.define(name, View(rows))
+
+    def define(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> None:
+        self._relations.define(name, View(compile_sql(sql, self.target, params or {}), tables_of(sql)))
+
+    def materialise(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> int:
+        query = self._relations.whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
+        with mapped(f"compute {name}"):
+            result = self._session.sql(query)
+        view, (count,) = self._work.keep(result, name)
+        self._made(name, view, count)
+        return count
+
+    def values(self, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> None:
+        given = to_arrow(columns, rows)
+        if given.num_rows:
+            self._made(name, self._work.put(given, name), given.num_rows)
+        else:
+            self._relations.define(name, View(empty(columns)))
+            self._counts[name] = 0
+
+    def records(self, name: str, source: RecordSource) -> RecordCount:
+        with mapped(f"read {source.path.name}"):
+            result = reading.split_in_parallel(self._session, source)
+        view, (count, unreadable) = self._work.keep(result, source.path.name, "_reason")
+        self._made(f"{name}_items", view, count)
+        good, bad = reading.relations(source.layout, f"{name}_items")
+        self._relations.define(name, View(good, (f"{name}_items",)))
+        self._relations.define(f"{name}_unreadable", View(bad, (f"{name}_items",)))
+        return RecordCount(count, unreadable)
+
+    def rows(self, sql: str, params: Mapping[str, Value] | None = None) -> list[Row]:
+        return self._fetch(self._relations.whole(compile_sql(sql, self.target, params or {}), tables_of(sql)))[1]
+
+    def select(self, sql: str, relations: Collection[str]) -> tuple[list[str], list[Row]]:
+        query, tables = check_select(sql, relations, self.target)
+        return self._fetch(self._relations.whole(f"SELECT * FROM (\n{query}\n)", tables))
+
+    def _fetch(self, query: str) -> tuple[list[str], list[Row]]:
+        with mapped("query"):
+            found = self._session.sql(query).toArrow()
+        return list(found.schema.names), from_arrow(found)
+
+    def _made(self, name: str, view: str, count: int) -> None:
+        self._relations.define(name, View(f"SELECT * FROM {quote(view)}"))
+        self._views[name], self._counts[name] = view, count
+
+    def _drop(self, name: str) -> None:
+        self._counts.pop(name, None)
+        view = self._views.pop(name, None)
+        if view is not None:
+            self._work.drop(view)
+
+    def _count(self, relation: str) -> int:
+        if relation in self._counts:
+            return self._counts[relation]
+        return int(str(self.rows(f"SELECT count(*) AS n FROM {relation}")[0]["n"]))
+
+    def _holds(self, table: Table, condition: str) -> bool:
+        """Whether the newest version has a row of which `condition` is true."""
+        version = self.version(table.name)
+        place = f"{self._tables.name(table.name)} VERSION AS OF {version}"
+        return version > 0 and bool(self._fetch(f"SELECT 1 AS found FROM {place} WHERE {condition} LIMIT 1")[1])
+
+    def _insert(self, table: Table, rows: str, relation: str) -> int:
+        into = f"INSERT INTO {self._tables.name(table.name)} ({names(table.column_names)})"
+        return self._tables.commit(table.name, f"{into} {self._relations.whole(rows, [relation])}")
+
+
+def _merge(target: str, table: Table, source: str) -> str:
+    """MERGE writes change rows also for updates that change nothing: a row is updated only if it differs."""
+    rest = [column for column in table.columns if column.name not in table.key]
+    same_key = " AND ".join(f"t.{quote(column)} = c.{quote(column)}" for column in table.key)
+    differs = " OR ".join(f"NOT ({_comparable('t', column)} <=> {_comparable('c', column)})" for column in rest)
+    sets = ", ".join(f"t.{quote(column.name)} = c.{quote(column.name)}" for column in rest)
+    return (
+        f"MERGE INTO {target} t USING ({source}) c ON {same_key}"
+        " WHEN MATCHED AND c._change = 'delete' THEN DELETE"
+        f"{f' WHEN MATCHED AND ({differs}) THEN UPDATE SET {sets}' if rest else ''}"
+        f" WHEN NOT MATCHED AND c._change <> 'delete' THEN INSERT ({names(table.column_names)})"
+        f" VALUES ({', '.join(f'c.{quote(column)}' for column in table.column_names)})"
+    )
+
+
+def _comparable(alias: str, column: Column) -> str:
+    value = f"{alias}.{quote(column.name)}"
+    return f"map_entries({value})" if column.type.startswith("map<") else value

@@ -1,0 +1,72 @@
+"""Where stored tables live: below one folder, or in a schema of a catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cartlake.engines.spark.text import quote
+from cartlake.settings import Settings
+
+
+class Home(Protocol):
+    def name(self, table: str) -> str:
+        """The table in SQL."""
+        ...
+
+    def setup(self) -> tuple[str, ...]:
+        """Statements after which tables can be created."""
+        ...
+
+    def is_newest(self, table: str, version: int) -> bool:
+        """True if it is sure that nobody committed after `version`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Path tables on a file system that this process sees too: one look for the next commit file tells what asking
+    Spark would take a hundred times as long to tell."""
+
+    root: Path
+
+    def name(self, table: str) -> str:
+        return f"delta.{quote((self.root / table).as_posix())}"
+
+    def setup(self) -> tuple[str, ...]:
+        return ()
+
+    def is_newest(self, table: str, version: int) -> bool:
+        return not (self.root / table / "_delta_log" / f"{version + 1:020}.json").exists()
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Managed tables in `<schema>_store` of a catalog, for readers views in `<schema>`."""
+
+    catalog: str
+    schema: str
+
+    @property
+    def views(self) -> str:
+        return f"{quote(self.catalog)}.{quote(self.schema)}"
+
+    @property
+    def store(self) -> str:
+        return f"{quote(self.catalog)}.{quote(self.schema + '_store')}"
+
+    def name(self, table: str) -> str:
+        return f"{self.store}.{quote(table)}"
+
+    def setup(self) -> tuple[str, ...]:
+        return (f"CREATE SCHEMA IF NOT EXISTS {self.store}", f"CREATE SCHEMA IF NOT EXISTS {self.views}")
+
+    def is_newest(self, table: str, version: int) -> bool:  # noqa: ARG002
+        return False
+
+
+def home_of(settings: Settings) -> Home:
+    """The schema that the settings name, else the lake folder."""
+    engine = settings.engine
+    return Catalog(engine.catalog, engine.schema_name) if engine.schema_name else Folder(settings.lake_folder)

@@ -1,0 +1,123 @@
+"""The Spark session: one that is given, one of a Spark Connect server, or a local one with Delta Lake."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cartlake.engines.spark.errors import mapped
+from cartlake.engines.spark.setup import jars
+from cartlake.errors import ConfigError
+from cartlake.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# What SQL means must not depend on whose session it is.
+MEANING = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+# Spark's defaults are tuned for clusters: on one machine and with small tables they make every step three times as
+# long. Code generation pays for itself from millions of rows on.
+LOCAL = {
+    "spark.databricks.delta.allFilesInCrc.verificationMode.forceOnNonUTC.enabled": "false",
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -Duser.timezone=UTC",
+    "spark.log.level": "ERROR",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+CONNECT = {
+    "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+    "spark.sql.artifact.isolation.alwaysApplyClassloader": "true",
+    "spark.sql.artifact.isolation.enabled": "true",
+}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session ready for use; `close` gives it back as it was."""
+
+    session: SparkSession
+    close: Callable[[], None]
+
+
+def opened(settings: EngineSettings, given: SparkSession | None = None) -> Opened:
+    """The session that is `given`, that of the Connect server in the settings, or a local one."""
+    if given is not None:
+        return Opened(given, _lend(given))
+    session = _connect(settings.remote) if settings.remote else local_session(settings)
+    with mapped("start Spark"):
+        for name, value in MEANING.items():
+            session.conf.set(name, value)
+    return Opened(session, session.stop)
+
+
+def _lend(session: SparkSession) -> Callable[[], None]:
+    """Sets what our SQL needs; the result restores what its owner had."""
+    with mapped("use the Spark session"):
+        before = {name: session.conf.get(name) or "" for name in MEANING}
+        for name, value in MEANING.items():
+            session.conf.set(name, value)
+
+    def restore() -> None:
+        for name, value in before.items():
+            session.conf.set(name, value)
+
+    return restore
+
+
+def local_session(settings: EngineSettings, more: Mapping[str, str] | None = None) -> SparkSession:
+    """A session on this machine, by way of a Spark Connect server of its own, so that nothing that Databricks lacks
+    can be used by mistake. Raises ConfigError if Java or the JARs of Delta Lake are not there."""
+    cores = settings.threads or os.cpu_count() or 1
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        raise ConfigError("engine_missing", "Spark needs Java, and there is none", hint="Install Java 17 or later.")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    conf = {
+        **LOCAL,
+        **CONNECT,
+        **MEANING,
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.databricks.delta.snapshotPartitions": str(min(cores, 2)),
+        "spark.driver.extraClassPath": os.pathsep.join(map(str, jars())),
+        "spark.sql.shuffle.partitions": str(cores),
+        **(more or {}),
+    }
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the default `python3` may be another one
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    os.environ.setdefault("SPARK_CONNECT_AUTHENTICATE_TOKEN", secrets.token_hex(16))
+    with mapped("start Spark"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _serve(cores, port, conf)
+
+
+def _serve(cores: int, port: int, conf: Mapping[str, str]) -> SparkSession:
+    """`builder.remote("local")` in two steps: in one, it can only listen on the port that everybody else's does."""
+    from pyspark.sql import SparkSession as Classic
+
+    builder = Classic.builder.master(f"local[{cores}]")
+    for name, value in conf.items():
+        builder = builder.config(name, value)
+    builder.getOrCreate()
+    os.environ["SPARK_LOCAL_REMOTE"] = "1"  # by this its `stop` knows that the server is its own
+    return _connect(f"sc://localhost:{port}")
+
+
+def _connect(remote: str) -> SparkSession:
+    from pyspark.sql.connect.session import SparkSession as Remote
+
+    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+    with mapped(f"connect to {remote.split(';', maxsplit=1)[0]}"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Remote.builder.remote(remote).create()  # type: ignore[return-value]

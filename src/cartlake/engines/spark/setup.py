@@ -1,0 +1,84 @@
+"""The JARs of Delta Lake for local Spark: `python -m cartlake.engines.spark.setup` fetches them once from Maven Central
+into a cache of the user, by way of Spark's own resolver. Nothing else here asks the network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cartlake.errors import ConfigError, EngineError
+
+DELTA = "4.4.0"
+PACKAGE = f"io.delta:delta-spark_4.2_2.13:{DELTA}"
+# All else that they depend on comes with Spark, in the versions that Spark wants.
+JARS = {
+    f"io.delta_delta-spark_4.2_2.13-{DELTA}.jar": "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead",
+    f"io.delta_delta-storage-{DELTA}.jar": "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc",
+}
+_EXCLUDED = "com.*:*,commons-*:*,io.airlift:*,io.unitycatalog:*,javax.*:*,org.*:*"
+_RESOLVE = "from pyspark.sql import SparkSession; SparkSession.builder.master('local[1]').getOrCreate().stop()"
+COMMAND = "python -m cartlake.engines.spark.setup"
+
+
+def cache_folder() -> Path:
+    """Where the JARs are: CARTLAKE_SPARK_JARS, else below the user's cache."""
+    given = os.environ.get("CARTLAKE_SPARK_JARS")
+    if given:
+        return Path(given)
+    base = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "cartlake" / f"delta-{DELTA}"
+
+
+def jars() -> list[Path]:
+    """The JARs that stand in the cache. Raises ConfigError if one is missing."""
+    paths = [cache_folder() / name for name in JARS]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise ConfigError(
+            "spark_not_set_up",
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in {cache_folder()}",
+            hint=f"Fetch them once: {COMMAND} (in a checkout: make spark-setup).",
+        )
+    return paths
+
+
+def fetch() -> list[Path]:
+    """The JARs stand in the cache, with the content they are known to have."""
+    try:
+        return jars()
+    except ConfigError:
+        with tempfile.TemporaryDirectory() as made:
+            _resolve(Path(made))
+            return jars()
+
+
+def _resolve(folder: Path) -> None:
+    conf = {"spark.jars.packages": PACKAGE, "spark.jars.excludes": _EXCLUDED, "spark.jars.ivy": str(folder)}
+    arguments = " ".join(f"--conf {name}={value}" for name, value in conf.items())
+    said = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", _RESOLVE],
+        env={**os.environ, "PYSPARK_SUBMIT_ARGS": f"{arguments} pyspark-shell", "PYSPARK_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    for name, sha256 in JARS.items():
+        found = folder / "jars" / name
+        if not found.is_file():
+            last = (said.stderr.strip().splitlines() or ["Spark said nothing"])[-1][:300]
+            raise EngineError("spark_setup_failed", f"{name} could not be fetched: {last}", hint="Is there a network?")
+        if hashlib.sha256(found.read_bytes()).hexdigest() != sha256:
+            raise EngineError("spark_setup_failed", f"{name} is not the file it should be", hint="Look at its source.")
+        shutil.copyfile(found, cache_folder() / f"{name}.part")
+        (cache_folder() / f"{name}.part").replace(cache_folder() / name)
+
+
+if __name__ == "__main__":
+    for path in fetch():
+        sys.stdout.write(f"{path}\n")

@@ -1,0 +1,96 @@
+"""Delta tables through SQL: made, opened, committed to; and which version is the newest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.errors import PySparkException
+
+from cartlake.core.table import Table
+from cartlake.engines.layout import LAYOUT_PROPERTY, PROPERTIES, require_ours
+from cartlake.engines.spark.errors import condition, mapped
+from cartlake.engines.spark.homes import Home
+from cartlake.engines.spark.text import literal, names, quote
+from cartlake.errors import EngineError, TableMissing
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
+_NEVER = 2**53  # no table has this version: asking for it tells the newest one, without a job
+
+
+class SparkTables:
+    """The tables of one home."""
+
+    def __init__(self, session: SparkSession, home: Home) -> None:
+        self._session = session
+        self._home = home
+        self._heads: dict[str, int] = {}
+        self._is_set_up = False
+
+    def name(self, table: str) -> str:
+        return self._home.name(table)
+
+    def create(self, table: Table) -> None:
+        try:
+            self.version(table.name)
+        except TableMissing:
+            self._make(table)
+
+    def _make(self, table: Table) -> None:
+        columns = ", ".join(
+            f"{quote(column.name)} {column.type}{'' if column.nullable else ' NOT NULL'}" for column in table.columns
+        )
+        parts = f" PARTITIONED BY ({names(table.partition_by)})" if table.partition_by else ""
+        properties = ", ".join(f"{literal(name)} = {literal(value)}" for name, value in PROPERTIES.items())
+        with mapped(f"create {table.name}", table.name):
+            if not self._is_set_up:
+                for statement in self._home.setup():
+                    self._session.sql(statement)
+                self._is_set_up = True
+            self._session.sql(
+                f"CREATE TABLE IF NOT EXISTS {self.name(table.name)} ({columns}) USING delta{parts}"
+                f" TBLPROPERTIES ({properties})"
+            )
+        self.version(table.name)
+
+    def version(self, table: str) -> int:
+        head = self._heads.get(table)
+        if head is None:
+            self._require_ours(table)
+        elif self._home.is_newest(table, head):
+            return head
+        head = self._heads[table] = self._newest(table)
+        return head
+
+    def commit(self, table: str, statement: str) -> int:
+        """The version after the statement, which commits once or not at all."""
+        with mapped(f"table {table}", table):
+            self._session.conf.unset(_LAST_COMMIT)
+            self._session.sql(statement)
+            made = self._session.conf.get(_LAST_COMMIT, None)
+        if made is None:
+            return self.version(table)
+        self._heads[table] = int(made)
+        return int(made)
+
+    def restore(self, table: str, version: int) -> int:
+        if self.version(table) == version:
+            return version
+        return self.commit(table, f"RESTORE TABLE {self.name(table)} TO VERSION AS OF {version}")
+
+    def _require_ours(self, table: str) -> None:
+        with mapped(f"open {table}", table):
+            rows = self._session.sql(f"SHOW TBLPROPERTIES {self.name(table)}").collect()
+        require_ours(table, {row["key"]: row["value"] for row in rows}.get(LAYOUT_PROPERTY))
+
+    def _newest(self, table: str) -> int:
+        try:
+            _ = self._session.sql(f"SELECT * FROM {self.name(table)} VERSION AS OF {_NEVER}").schema
+        except PySparkException as error:
+            if condition(error) == "DELTA_VERSION_NOT_FOUND":
+                return int((error.getMessageParameters() or {})["latest"])
+            with mapped(f"open {table}", table):
+                raise
+        raise EngineError("engine_failed", f"table {table} has no newest version")

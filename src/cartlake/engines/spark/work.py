@@ -1,0 +1,60 @@
+"""What a task computes once: results in a scratch folder and small tables from the driver, each behind a temporary
+view of its own. Spark Connect has no cache that serverless knows too."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from cartlake.engines.spark.errors import mapped
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+class Work:
+    """The temporary views of one engine; `folder` must be seen by every worker."""
+
+    def __init__(self, session: SparkSession, folder: Path) -> None:
+        self._session = session
+        self._token = secrets.token_hex(4)
+        self._folder = folder / self._token
+        self._number = 0
+
+    def keep(self, result: DataFrame, relation: str, *counted: str) -> tuple[str, tuple[int, ...]]:
+        """`result` is computed once, now: the view that has it, its number of rows, and of the values that are not
+        NULL in the columns `counted`."""
+        from pyspark.sql import Observation
+        from pyspark.sql import functions as F  # noqa: N812
+
+        view, counts = self._next(), Observation()
+        path = (self._folder / view).as_posix()
+        values = [F.count(column).alias(f"n_{column}") for column in counted]
+        with mapped(f"compute {relation}"):
+            result.observe(counts, F.count(F.lit(1)).alias("n"), *values).write.parquet(path)
+            self._session.read.parquet(path).createOrReplaceTempView(view)
+            found = counts.get
+        return view, tuple(int(found[name]) for name in ("n", *(f"n_{column}" for column in counted)))
+
+    def put(self, rows: pa.Table, relation: str) -> str:
+        """The view of rows that come from the driver."""
+        view = self._next()
+        with mapped(f"compute {relation}"):
+            self._session.createDataFrame(rows).createOrReplaceTempView(view)
+        return view
+
+    def drop(self, view: str) -> None:
+        with mapped("forget a relation"):
+            self._session.catalog.dropTempView(view)
+        shutil.rmtree(self._folder / view, ignore_errors=True)
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _next(self) -> str:
+        self._number += 1
+        return f"_cartlake_{self._token}_{self._number}"
