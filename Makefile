@@ -15,14 +15,18 @@ ARGS ?=
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN_PINS := requirements/local.txt requirements/build.txt
+SPARK_PINS := requirements/spark.txt
 DEV_PINS := requirements/dev.txt
 HAS_VENV := $(VENV)/.has-venv
 HAS_RUN := $(VENV)/.has-run
 HAS_DEV := $(VENV)/.has-dev
+HAS_SPARK := $(VENV)/.has-spark
+# Spark's tests run where Java is.
+WITH_SPARK := $(if $(shell command -v java 2>/dev/null),$(HAS_SPARK))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all check bundle-check bench docs-svg clean
+.PHONY: help demo test test-all check bundle-check bench docs-svg spark-setup clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -30,11 +34,11 @@ help: ## say what can be made
 demo: $(HAS_RUN) ## set up, generate a small shop, run it, show what came out
 	@$(BIN)/cartlake demo $(ARGS)
 
-test: check ## set up, then what has to pass before a commit: lint, types, layers, tests
-	$(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
+test: check $(WITH_SPARK) ## set up, then what has to pass before a commit: lint, types, layers, tests
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow" $(ARGS)
 
-test-all: check ## the same with the slow tests and fresh random examples
-	$(BIN)/python -m pytest -n auto --hypothesis-profile=search $(ARGS)
+test-all: check $(WITH_SPARK) ## the same with the slow tests and fresh random examples
+	$(BIN)/python -m pytest -n auto --dist loadgroup --hypothesis-profile=search $(ARGS)
 
 check: $(HAS_DEV) ## lint, format, types and layers only
 	$(BIN)/python -m ruff check
@@ -48,6 +52,8 @@ bundle-check: $(HAS_DEV) ## ask Databricks' own package (see its licence) about 
 
 bench: $(HAS_RUN) ## measure the flow against the floor, task by task
 	$(BIN)/python -m bench $(ARGS)
+
+spark-setup: $(HAS_SPARK) ## install PySpark, and fetch the JARs of Delta Lake once into the user's cache
 
 docs-svg: $(HAS_RUN) ## draw the summary of the demo for the README
 	$(BIN)/python docs/demo_svg.py
@@ -76,4 +82,10 @@ $(HAS_RUN): pyproject.toml $(RUN_PINS) | $(HAS_VENV)
 $(HAS_DEV): $(HAS_RUN) $(DEV_PINS)
 	@echo "Installing the pinned tools"
 	@$(PIP) install $(DEV_PINS:%=-r %)
+	@touch $@
+
+$(HAS_SPARK): $(HAS_RUN) $(SPARK_PINS)
+	@echo "Installing PySpark"
+	@$(PIP) install $(SPARK_PINS:%=-r %)
+	@$(BIN)/python -m cartlake.engines.spark.setup
 	@touch $@

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from cartlake.errors import ConfigError
+from cartlake.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -16,7 +25,21 @@ settings.register_profile("search", database=None, deadline=None, max_examples=5
 settings.load_profile("fixed")
 
 
+# For tables of a few rows: nothing is compiled, and there is one of everything.
+SMALL_SPARK = {
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.default.parallelism": "1",
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Duser.timezone=UTC",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "spark" in item.keywords:  # one process has the one session, however many run tests
+            item.add_marker(pytest.mark.xdist_group("spark"))
     if os.name == "posix":
         return
     lacking = pytest.mark.skip(reason="needs what only POSIX systems have")
@@ -32,3 +55,19 @@ def sample_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the sample batches do not stand beside this checkout (../shared/data/sample)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def spark_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one Spark of a test run, behind Spark Connect."""
+    if find_spec("pyspark") is None:
+        pytest.skip("pyspark is not installed (make spark-setup)")
+    from cartlake.engines.spark.session import local_session
+
+    warehouse = {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}
+    try:
+        session = local_session(EngineSettings(name="spark", threads=2), SMALL_SPARK | warehouse)
+    except ConfigError as error:
+        pytest.skip(f"Spark cannot start: {error.message}")
+    yield session
+    session.stop()

@@ -87,7 +87,7 @@ def test_the_wheel_makes_a_project_with_contracts_outside_the_tree(wheel: Path, 
     assert written == {path.name for path in PACKAGE.glob("contracts/*.yaml")}
 
 
-@pytest.mark.parametrize("name", ["local.txt", "build.txt", "dev.txt", "databricks.txt"])
+@pytest.mark.parametrize("name", ["local.txt", "spark.txt", "build.txt", "dev.txt", "databricks.txt"])
 def test_a_requirements_file_holds_pins_and_no_package_index(name: str) -> None:
     assert pins(name)
 
@@ -95,6 +95,7 @@ def test_a_requirements_file_holds_pins_and_no_package_index(name: str) -> None:
 def test_every_declared_dependency_is_pinned_within_its_range(project: dict[str, Any]) -> None:
     run = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["local"]]
     assert not unmet(run, pins("local.txt"))
+    assert not unmet(project["project"]["optional-dependencies"]["spark"], pins("spark.txt"))
     assert not unmet(project["build-system"]["requires"], pins("build.txt"))
     assert not unmet(project["dependency-groups"]["dev"], pins("dev.txt"))
     assert not unmet(project["dependency-groups"]["databricks"], pins("databricks.txt"))

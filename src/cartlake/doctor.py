@@ -45,6 +45,8 @@ def examine(project: Path) -> list[Check]:
     except CartlakeError as error:
         return [*checks, _failed("settings", error)]
     checks += [*_settings(settings), *_space(settings)]
+    if settings.engine.name == "spark":
+        checks += _spark()
     contracts, declared = _declared(settings)
     checks += declared
     if not settings.landing_folder.is_dir():
@@ -86,6 +88,21 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _spark() -> Iterator[Check]:
+    """Whether Spark could start: its package, Java, and the JARs of Delta Lake."""
+    if find_spec("pyspark") is None:
+        yield Check("spark", "fail", "pyspark is not installed", 'pip install "cartlake[spark]"')
+        return
+    from cartlake.engines.spark.setup import find_java, jars
+
+    try:
+        find_java()
+        said = f"pyspark {_version('pyspark')}, {', '.join(path.name for path in jars())}"
+        yield Check("spark", "ok", said)
+    except CartlakeError as error:
+        yield _failed("spark", error)
 
 
 def _settings(settings: Settings) -> Iterator[Check]:

@@ -28,11 +28,17 @@ SETTINGS_TEXT = """\
 # on_missing = "wait"
 
 [engine]
-# "embedded": DuckDB and delta-rs on this machine.
+# "embedded": DuckDB and delta-rs on this machine; "spark": Spark and Delta Lake.
 # name = "embedded"
 
 # Where the Delta tables stand.
 # lake = "lake"
+
+# Spark only: a schema of a catalog in the place of the lake folder (tables stand in <schema>_store), and the Spark
+# Connect server to use instead of a Spark of one's own.
+# catalog = "spark_catalog"
+# schema = "shop"
+# remote = "sc://localhost"
 
 # How much memory the engine takes, and how many threads (0: one per core).
 # memory_limit = "1500MB"

@@ -165,7 +165,7 @@ def _config_error(error: ValidationError, file: Path) -> ConfigError:
     where = [str(part) for part in first["loc"]]
     known = _sections()
     if len(where) > 1 and where[0] in known:
-        known = list(Settings.model_fields[where[0]].default.model_dump())
+        known = list(Settings.model_fields[where[0]].default.model_dump(by_alias=True))
     close = difflib.get_close_matches(where[-1], known, n=3)
     hint = f"Did you mean {' or '.join(close)}?" if close else f"Known here: {', '.join(known)}."
     return ConfigError("settings_invalid", f"{'.'.join(where)}: {first['msg']}", file=file.name, hint=hint)

@@ -18,7 +18,10 @@ from cartlake.cli.output import Output, ReaderGone, lines, write
 from cartlake.errors import CartlakeError, ConfigError, UsageError
 
 INTERRUPTED, READER_GONE, UNEXPECTED = 130, 141, 3
-LOCAL_PACKAGES = {"arro3", "deltalake", "duckdb"}
+EXTRAS = {
+    "local": ("the embedded engine", {"arro3", "deltalake", "duckdb"}),
+    "spark": ("the Spark engine", {"grpc", "pandas", "pyarrow", "pyspark"}),
+}
 
 
 class _Panels(TyperGroup):
@@ -119,9 +122,11 @@ def _explained(error: Exception) -> CartlakeError:
         import traceback
 
         traceback.print_exception(error)
-    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in LOCAL_PACKAGES:
-        said = f"the package {error.name} is not installed"
-        return ConfigError("engine_missing", said, hint='The embedded engine comes with: pip install "cartlake[local]"')
+    missing = str(error.name).partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    for extra, (engine, packages) in EXTRAS.items():
+        if missing in packages:
+            hint = f'{engine[0].upper()}{engine[1:]} comes with: pip install "cartlake[{extra}]"'
+            return ConfigError("engine_missing", f"the package {missing} is not installed", hint=hint)
     file, line = _place(error)
     return CartlakeError(
         "unexpected",

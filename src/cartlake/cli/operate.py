@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cartlake.cli.options import HERE, OPERATE, AsJson, Project, Set, Wait, opened, taking
+from cartlake.cli.options import HERE, OPERATE, AsJson, EngineName, Project, Set, Wait, opened, taking
 from cartlake.cli.output import Output, lines, plain, word
 from cartlake.cli.progress import TaskLog
 from cartlake.cli.run import show_run
@@ -82,12 +82,10 @@ def maintain(
     out.show(table)
 
 
-def cases(project: Project = HERE, as_json: AsJson = False) -> None:
+def cases(project: Project = HERE, engine: EngineName = None, as_json: AsJson = False) -> None:
     """Run the given/expect cases of the models; ends with 1 if one differs."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project, engine=engine) as lake:
         results = lake.test()
     failed = [result for result in results if result.difference]
     out.document(

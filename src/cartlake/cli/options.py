@@ -50,11 +50,19 @@ Limit = Annotated[
         show_default="50 on a terminal",
     ),
 ]
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="NAME", help="embedded or spark, for this call.", show_default="what cartlake.toml says"
+    ),
+]
 HERE = Path()
 
 
-def opened(project: Path, given: Sequence[str] | None = None, wait: float | None = 0) -> Lake:
-    """The project's lake under the settings of `--set`. Raises UsageError and ConfigError."""
+def opened(
+    project: Path, given: Sequence[str] | None = None, wait: float | None = 0, engine: str | None = None
+) -> Lake:
+    """The project's lake under the settings of `--set` and `--engine`. Raises UsageError and ConfigError."""
     from cartlake.lake import Lake
     from cartlake.settings import load_settings
 
@@ -66,6 +74,8 @@ def opened(project: Path, given: Sequence[str] | None = None, wait: float | None
             said = f"--set {setting!r} is no setting"
             raise UsageError("usage", said, hint="Write it as --set engine.threads=2.")
         flags.setdefault(section, {})[key] = value
+    if engine is not None:
+        flags.setdefault("engine", {})["name"] = engine
     settings = load_settings(project, flags=flags)
     return Lake(settings=settings, wait=None if wait == float("inf") else wait)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
-from cartlake.cli.options import EVERY_DAY, HERE, AsJson, Project, Set, Wait, opened
+from cartlake.cli.options import EVERY_DAY, HERE, AsJson, EngineName, Project, Set, Wait, opened
 from cartlake.cli.output import Output, encode, plain, word, write
 from cartlake.cli.progress import TaskLog
 from cartlake.cli.views import advice, batch_table
@@ -32,13 +32,19 @@ def register(app: typer.Typer) -> None:
         app.command(rich_help_panel=EVERY_DAY)(command)
 
 
-def run(project: Project = HERE, given: Set = None, wait: Wait = 0, as_json: AsJson = False) -> None:
+def run(
+    project: Project = HERE,
+    engine: EngineName = None,
+    given: Set = None,
+    wait: Wait = 0,
+    as_json: AsJson = False,
+) -> None:
     """Process every batch that is ready, in the order of their dates.
 
     Ends with 1 if one of them failed, with 75 if another process works on the lake.
     """
     out = Output(as_json)
-    with TaskLog(out, "running") as log, opened(project, given, wait) as lake:
+    with TaskLog(out, "running") as log, opened(project, given, wait, engine) as lake:
         report = lake.run(log.on_task)
         others = _others(lake.batches(), report)
     show_run(out, report)
@@ -67,18 +73,16 @@ def _others(batches: Sequence[BatchReport], report: RunReport) -> list[Text]:
     return [Text.assemble("Not in this run: ", said, "; `cartlake status` says why")]
 
 
-def watch(project: Project = HERE, as_json: AsJson = False) -> None:
+def watch(project: Project = HERE, engine: EngineName = None, as_json: AsJson = False) -> None:
     """Run whenever a manifest or a file lands, until interrupted.
 
     An interruption (Ctrl-C, SIGTERM) lets the step under way finish; a second one ends it at once. With --json the
     batches are one array, written as they are handled.
     """
-    from cartlake.lake import Lake
-
     out, stopping = Output(as_json), threading.Event()
     _stop_on_signals(stopping)
     stream = _BatchStream(out)
-    with Lake(project) as lake, stream, TaskLog(out) as log:
+    with opened(project, engine=engine) as lake, stream, TaskLog(out) as log:
         out.log.print(f"watching {plain(lake.settings.landing_folder)}; Ctrl-C ends it")
 
         def on_task(task: TaskRun, result: TaskResult) -> None:

@@ -9,7 +9,7 @@ from cartlake.settings import Settings
 
 ENGINES = {
     "embedded": ("cartlake.engines.embedded", "EmbeddedEngine"),
-    "spark": ("cartlake.engines.spark", "SparkEngine"),
+    "spark": ("cartlake.engines.spark.engine", "SparkEngine"),
 }
 
 

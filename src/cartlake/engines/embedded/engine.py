@@ -136,7 +136,9 @@ class EmbeddedEngine:
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         files = [file for file in self._store.files(table.name, version) if file.may_hold(where or {})]
         is_whole = all(file.is_within(where or {}) for file in files)
-        self._relations.define(name, View(self._scan(table, files) + ("" if is_whole else f" WHERE {_belongs(where or {})}")))
+        self._relations.define(
+            name, View(self._scan(table, files) + ("" if is_whole else f" WHERE {_belongs(where or {})}"))
+        )
 
     def define(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> None:
         self._relations.define(name, View(compile_sql(sql, self.target, params or {}), tables_of(sql)))

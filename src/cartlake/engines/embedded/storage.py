@@ -27,6 +27,7 @@ from cartlake.engines.embedded.schema import delta_schema
 from cartlake.engines.layout import LAYOUT_PROPERTY, PROPERTIES, require_ours
 from cartlake.errors import CommitConflict, EngineError, TableMissing
 
+
 @dataclass
 class _Head:
     """A table as last seen: `files` are those of `version`. `handle` may be behind; it is brought up to commit."""

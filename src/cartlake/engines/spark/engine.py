@@ -10,6 +10,7 @@ from cartlake.core.dialect import compile_sql, tables_of
 from cartlake.core.table import Column, Table
 from cartlake.engines.base import RecordCount, RecordSource, Row, Value, Where
 from cartlake.engines.relations import Relations, View
+from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
 from cartlake.engines.spark import reading
 from cartlake.engines.spark.arrow import from_arrow, to_arrow
@@ -34,7 +35,8 @@ class SparkEngine:
         self._opened: Opened = opened(settings.engine, session)
         self._session = self._opened.session
         self._tables = SparkTables(self._session, home_of(settings))
-        self._work = Work(self._session, settings.project / ".cartlake" / "tmp")
+        self._scratch = Scratch(settings.project)
+        self._work = Work(self._session, self._scratch.folder)
         self._relations = Relations(lambda name, sql: f"{quote(name)} AS ({sql})", self._drop)
         self._views: dict[str, str] = {}
         self._counts: dict[str, int] = {}
@@ -43,8 +45,8 @@ class SparkEngine:
         return self._relations.scope()
 
     def close(self) -> None:
-        self._work.close()
         self._opened.close()
+        self._scratch.close()
 
     def create(self, table: Table) -> None:
         self._tables.create(table)
@@ -57,14 +59,24 @@ class SparkEngine:
             return self.version(table.name)
         return self._insert(table, typed(table.columns, quote(relation)), relation)
 
-    def replace(self, table: Table, where: Where, relation: str) -> int:
+    def replace(self, table: Table, where: Where, relation: str | None) -> int:
+        if not where:
+            return self._overwrite(table, relation)
         inside = belongs(table, where)
         if not self._holds(table, inside):
-            return self.append(table, relation)
+            return self.append(table, relation) if relation else self.version(table.name)
+        place = self._tables.name(table.name)
+        if relation is None:
+            return self._tables.commit(table.name, f"DELETE FROM {place} WHERE {inside}")
         rows = self._relations.whole(typed(table.columns, quote(relation)), [relation])
-        return self._tables.commit(
-            table.name, f"INSERT INTO {self._tables.name(table.name)} REPLACE WHERE {inside} {rows}"
-        )
+        return self._tables.commit(table.name, f"INSERT INTO {place} REPLACE WHERE {inside} {rows}")
+
+    def _overwrite(self, table: Table, relation: str | None) -> int:
+        """All rows and, where they differ, the columns are replaced."""
+        rows = empty(table.columns)
+        if relation is not None:
+            rows = self._relations.whole(typed(table.columns, quote(relation)), [relation])
+        return self._tables.overwrite(table, rows)
 
     def merge(self, table: Table, changes: str) -> int:
         """One MERGE; where all changes are inserts, an append (docs/adr/0005)."""
@@ -99,7 +111,8 @@ class SparkEngine:
         return count
 
     def values(self, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> None:
-        given = to_arrow(columns, rows)
+        with mapped(f"compute {name}"):
+            given = to_arrow(columns, rows)
         if given.num_rows:
             self._made(name, self._work.put(given, name), given.num_rows)
         else:

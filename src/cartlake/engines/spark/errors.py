@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pyarrow as pa
 from pyspark.errors import AnalysisException, ParseException, PySparkException
 
 from cartlake.errors import CommitConflict, EngineError, TableMissing
@@ -30,7 +31,7 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 
 def _foreign() -> tuple[type[BaseException], ...]:
     """What may come out of a session; which clients are installed depends on the platform."""
-    kinds: list[type[BaseException]] = [PySparkException, OSError]
+    kinds: list[type[BaseException]] = [PySparkException, pa.ArrowException, OSError]
     try:
         from py4j.protocol import Py4JError
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cartlake.engines.spark.text import quote
 from cartlake.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrameWriter
 
 
 class Home(Protocol):
@@ -17,6 +20,10 @@ class Home(Protocol):
 
     def setup(self) -> tuple[str, ...]:
         """Statements after which tables can be created."""
+        ...
+
+    def save(self, writer: DataFrameWriter, table: str) -> None:
+        """What is written stands in the table."""
         ...
 
     def is_newest(self, table: str, version: int) -> bool:
@@ -36,6 +43,9 @@ class Folder:
 
     def setup(self) -> tuple[str, ...]:
         return ()
+
+    def save(self, writer: DataFrameWriter, table: str) -> None:
+        writer.save((self.root / table).as_posix())
 
     def is_newest(self, table: str, version: int) -> bool:
         return not (self.root / table / "_delta_log" / f"{version + 1:020}.json").exists()
@@ -61,6 +71,9 @@ class Catalog:
 
     def setup(self) -> tuple[str, ...]:
         return (f"CREATE SCHEMA IF NOT EXISTS {self.store}", f"CREATE SCHEMA IF NOT EXISTS {self.views}")
+
+    def save(self, writer: DataFrameWriter, table: str) -> None:
+        writer.saveAsTable(self.name(table))
 
     def is_newest(self, table: str, version: int) -> bool:  # noqa: ARG002
         return False

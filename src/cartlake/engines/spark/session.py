@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import socket
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cartlake.engines.spark.errors import mapped
-from cartlake.engines.spark.setup import jars
-from cartlake.errors import ConfigError
+from cartlake.engines.spark.errors import FOREIGN, mapped
+from cartlake.engines.spark.setup import find_java, jars
 from cartlake.settings import EngineSettings
 
 if TYPE_CHECKING:
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
 
 # What SQL means must not depend on whose session it is.
 MEANING = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+# Without effect on results: planning a window over the cells of a wide table takes half a minute otherwise, because
+# Spark derives constraints for every combination of a column's names. Not every server lets us.
+PLANNING = {"spark.sql.constraintPropagation.enabled": "false"}
 # Spark's defaults are tuned for clusters: on one machine and with small tables they make every step three times as
 # long. Code generation pays for itself from millions of rows on.
 LOCAL = {
@@ -56,31 +58,37 @@ def opened(settings: EngineSettings, given: SparkSession | None = None) -> Opene
         return Opened(given, _lend(given))
     session = _connect(settings.remote) if settings.remote else local_session(settings)
     with mapped("start Spark"):
-        for name, value in MEANING.items():
-            session.conf.set(name, value)
+        _set(session)
     return Opened(session, session.stop)
 
 
 def _lend(session: SparkSession) -> Callable[[], None]:
     """Sets what our SQL needs; the result restores what its owner had."""
     with mapped("use the Spark session"):
-        before = {name: session.conf.get(name) or "" for name in MEANING}
-        for name, value in MEANING.items():
-            session.conf.set(name, value)
+        before = {name: session.conf.get(name) or "" for name in (*MEANING, *PLANNING)}
+        _set(session)
 
     def restore() -> None:
         for name, value in before.items():
-            session.conf.set(name, value)
+            with suppress(*FOREIGN):
+                session.conf.set(name, value)
 
     return restore
+
+
+def _set(session: SparkSession) -> None:
+    for name, value in MEANING.items():
+        session.conf.set(name, value)
+    for name, value in PLANNING.items():
+        with suppress(*FOREIGN):
+            session.conf.set(name, value)
 
 
 def local_session(settings: EngineSettings, more: Mapping[str, str] | None = None) -> SparkSession:
     """A session on this machine, by way of a Spark Connect server of its own, so that nothing that Databricks lacks
     can be used by mistake. Raises ConfigError if Java or the JARs of Delta Lake are not there."""
     cores = settings.threads or os.cpu_count() or 1
-    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-        raise ConfigError("engine_missing", "Spark needs Java, and there is none", hint="Install Java 17 or later.")
+    find_java()
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -88,6 +96,7 @@ def local_session(settings: EngineSettings, more: Mapping[str, str] | None = Non
         **LOCAL,
         **CONNECT,
         **MEANING,
+        **PLANNING,
         "spark.connect.grpc.binding.port": str(port),
         "spark.databricks.delta.snapshotPartitions": str(min(cores, 2)),
         "spark.driver.extraClassPath": os.pathsep.join(map(str, jars())),
@@ -120,4 +129,5 @@ def _connect(remote: str) -> SparkSession:
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
     with mapped(f"connect to {remote.split(';', maxsplit=1)[0]}"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Remote.builder.remote(remote).create()  # type: ignore[return-value]
+        session: SparkSession = Remote.builder.remote(remote).create()
+    return session

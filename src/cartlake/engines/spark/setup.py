@@ -47,6 +47,13 @@ def jars() -> list[Path]:
     return paths
 
 
+def find_java() -> None:
+    """Raises ConfigError if there is no Java."""
+    home = os.environ.get("JAVA_HOME")
+    if shutil.which("java") is None and not (home and shutil.which("java", path=str(Path(home) / "bin"))):
+        raise ConfigError("java_missing", "Spark needs Java, and there is none", hint="Install Java 17 or later.")
+
+
 def fetch() -> list[Path]:
     """The JARs stand in the cache, with the content they are known to have."""
     try:

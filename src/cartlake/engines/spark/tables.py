@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
@@ -66,9 +67,23 @@ class SparkTables:
 
     def commit(self, table: str, statement: str) -> int:
         """The version after the statement, which commits once or not at all."""
+        return self._committed(table, lambda: self._session.sql(statement))
+
+    def overwrite(self, table: Table, query: str) -> int:
+        """The version in which the table has exactly the rows and columns of `query`."""
+
+        def write() -> None:
+            writer = self._session.sql(query).write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+            if table.partition_by:
+                writer = writer.partitionBy(*table.partition_by)
+            self._home.save(writer, table.name)
+
+        return self._committed(table.name, write)
+
+    def _committed(self, table: str, action: Callable[[], object]) -> int:
         with mapped(f"table {table}", table):
             self._session.conf.unset(_LAST_COMMIT)
-            self._session.sql(statement)
+            action()
             made = self._session.conf.get(_LAST_COMMIT, None)
         if made is None:
             return self.version(table)

@@ -3,7 +3,6 @@ view of its own. Spark Connect has no cache that serverless knows too."""
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +20,7 @@ class Work:
 
     def __init__(self, session: SparkSession, folder: Path) -> None:
         self._session = session
-        self._token = secrets.token_hex(4)
-        self._folder = folder / self._token
+        self._folder = folder
         self._number = 0
 
     def keep(self, result: DataFrame, relation: str, *counted: str) -> tuple[str, tuple[int, ...]]:
@@ -52,9 +50,6 @@ class Work:
             self._session.catalog.dropTempView(view)
         shutil.rmtree(self._folder / view, ignore_errors=True)
 
-    def close(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     def _next(self) -> str:
         self._number += 1
-        return f"_cartlake_{self._token}_{self._number}"
+        return f"_cartlake_{self._folder.name}_{self._number}"
