@@ -26,9 +26,8 @@ COLUMNS = (
     Column("_rescued", "map<string,string>"),
 )
 CUSTOMERS = Table("customers", COLUMNS, key=("customer_id",))
-LOG = Table(
-    "orders_stage", (Column("order_id", "string"), Column("_batch_date", "date")), partition_by=("_batch_date",)
-)
+EVENT = (Column("order_id", "string"), Column("_batch_date", "date"))
+LOG = Table("orders_stage", EVENT, partition_by=("_batch_date",))
 SEEN = datetime(2025, 3, 30, 2, 30, 0, 123456, tzinfo=UTC)
 ADA: tuple[object, ...] = ("C-1", "Bonn", Decimal("12.30"), 3, date(1990, 5, 5), SEEN, True, {"fax": "no"})
 BOB: tuple[object, ...] = (
@@ -54,7 +53,7 @@ def put(engine: Engine, table: Table, rows: Rows) -> int:
 def stored(engine: Engine, table: Table, version: int | None = None) -> list[tuple[object, ...]]:
     engine.read("stored", table, version)
     rows = engine.rows(f"SELECT * FROM stored ORDER BY {table.columns[0].name}")
-    return [tuple(row.values()) for row in rows]
+    return [tuple(row[name] for name in table.column_names) for row in rows]
 
 
 def change(kind: str, customer: Sequence[object]) -> tuple[object, ...]:
