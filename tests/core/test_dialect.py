@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -46,7 +44,7 @@ class Engine:
         return self.rows(f"SELECT {expression} AS y", params)[0][0]
 
 
-def duck() -> Iterator[Engine]:
+def duck(request: pytest.FixtureRequest) -> Iterator[Engine]:
     connection = duckdb.connect(
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"}
     )
@@ -55,33 +53,24 @@ def duck() -> Iterator[Engine]:
     connection.close()
 
 
-def spark() -> Iterator[Engine]:
-    if importlib.util.find_spec("pyspark") is None:
-        pytest.skip("pyspark is not installed: the cases ran on DuckDB only")
-    if shutil.which("java") is None:
-        pytest.skip("there is no java: the cases ran on DuckDB only")
-    from pyspark.sql import SparkSession
-
-    session = (
-        SparkSession.builder.master("local[1]")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.ansi.enabled", "true")
-        .config("spark.sql.shuffle.partitions", "1")
-        .config("spark.sql.adaptive.enabled", "false")
-        # Otherwise literals are computed while planning, and the code that runs over tables is never met.
-        .config("spark.sql.optimizer.excludedRules", "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation")
-        .config("spark.ui.enabled", "false")
-        .getOrCreate()
-    )
+def spark(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    session = request.getfixturevalue("spark_session")
+    # Otherwise literals are computed while planning, and the code that runs over tables is never met.
+    rules = "spark.sql.optimizer.excludedRules"
+    session.conf.set(rules, "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation")
     yield Engine("spark", lambda sql: [tuple(row) for row in session.sql(sql).collect()])
-    session.stop()
+    session.conf.unset(rules)
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param(duck, id="duckdb"), pytest.param(spark, id="spark", marks=pytest.mark.slow)]
+    scope="module",
+    params=[
+        pytest.param(duck, id="duckdb"),
+        pytest.param(spark, id="spark", marks=[pytest.mark.slow, pytest.mark.spark]),
+    ],
 )
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    yield from request.param()
+    yield from request.param(request)
 
 
 def literal(value: object, kind: str) -> str:
