@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
+from cartlake.core.table import Column, Table
+from cartlake.engines.base import Engine
+from cartlake.engines.registry import open_engine
 from cartlake.engines.selects import check_select
 from cartlake.errors import UsageError
+from cartlake.settings import load_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+PRICES = Table("prices", (Column("product_id", "string"), Column("price", "bigint")), key=("product_id",))
 
 
 @pytest.mark.parametrize(
@@ -23,3 +35,35 @@ from cartlake.errors import UsageError
 def test_a_query_calls_no_java_opens_no_file_and_reads_no_setting(sql: str) -> None:
     with pytest.raises(UsageError):
         check_select(sql, ["orders"], "spark")
+
+
+def change(engine: Engine, kind: str, product_id: str, price: int) -> None:
+    columns = (*PRICES.columns, Column("_change", "string"))
+    engine.values("changes", columns, [[product_id, price, kind]])
+    engine.merge(PRICES, "changes")
+
+
+def found(engine: Engine) -> list[dict[str, object]]:
+    engine.read("prices", PRICES)
+    return engine.rows("SELECT * FROM prices ORDER BY product_id")
+
+
+@pytest.mark.spark
+def test_what_one_engine_rewrote_the_other_reads_and_rewrites(tmp_path: Path, spark_session: SparkSession) -> None:
+    """Spark leaves columns of its own in files that it rewrites, here beside files that have none."""
+    spark = open_engine(load_settings(tmp_path, {}, {"engine": {"name": "spark"}}), session=spark_session)
+    embedded = open_engine(load_settings(tmp_path, {}, {}))
+    embedded.create(PRICES)
+    change(embedded, "insert", "P-1", 1)
+    change(embedded, "insert", "P-2", 2)
+    spark.values("again", PRICES.columns, [["P-2", 20]])
+    spark.replace(PRICES, {"product_id": ["P-2"]}, "again")
+    change(spark, "update", "P-1", 10)
+    change(spark, "insert", "P-3", 3)
+    expected = [{"product_id": f"P-{n}", "price": price} for n, price in ((1, 10), (2, 20), (3, 3))]
+    assert found(embedded) == found(spark) == expected
+    change(embedded, "update", "P-2", 21)
+    change(embedded, "delete", "P-3", 3)
+    assert found(embedded) == found(spark) == [expected[0], {"product_id": "P-2", "price": 21}]
+    spark.close()
+    embedded.close()

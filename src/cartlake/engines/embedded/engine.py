@@ -95,7 +95,7 @@ class EmbeddedEngine:
         paths = ", ".join(map(literal, files))
         with mapped(f"merge into {table.name}"):
             found = self._connection.execute(
-                f"SELECT DISTINCT t.filename FROM read_parquet([{paths}], filename = true) t"
+                f"SELECT DISTINCT t.filename FROM read_parquet([{paths}], filename = true, union_by_name = true) t"
                 f" SEMI JOIN {quote(keys)} k ON {same_key}"
             ).fetchall()
         return [files[path] for (path,) in found]
@@ -203,7 +203,10 @@ class EmbeddedEngine:
             f"{quote(c.name)}: {duck_type(c.type)}" for c in table.columns if c.name in table.partition_by
         )
         partitions = f"hive_partitioning = true, hive_types = {{{types}}}" if types else "hive_partitioning = false"
-        return f"SELECT * FROM read_parquet([{paths}], {partitions})"
+        if all(file.is_ours for file in files):
+            return f"SELECT * FROM read_parquet([{paths}], {partitions})"
+        columns = ", ".join(quote(name) for name in table.column_names)
+        return f"SELECT {columns} FROM read_parquet([{paths}], {partitions}, union_by_name = true)"
 
     def _empty(self, table: Table) -> str:
         """The name of a relation with the table's columns and no rows, made once."""

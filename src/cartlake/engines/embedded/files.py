@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import PurePosixPath
 
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
@@ -29,6 +30,12 @@ class DataFile:
     least: Mapping[str, object]
     most: Mapping[str, object]
     nulls: Mapping[str, object]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the embedded engine wrote it. Files of others may have columns that are none of the table's: Spark
+        leaves `_change_type` and `__is_cdc` in what it rewrites."""
+        return not PurePosixPath(self.path).name.startswith("part-")
 
     def may_hold(self, where: Where) -> bool:
         return all(any(self._within(column, value) for value in values) for column, values in where.items())
