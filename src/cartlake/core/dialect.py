@@ -7,9 +7,8 @@ engines; the cases in `tests/core/functions.yaml` show it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence, Set
+from datetime import date
 from functools import lru_cache
 from typing import ClassVar, get_args
 
@@ -20,6 +19,7 @@ from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError
 
 from cartlake.core.functions import FUNCTIONS, Function
+from cartlake.core.literals import literal_sql
 from cartlake.core.macros import Target
 from cartlake.core.syntax import EXPRESSIONS, QUERIES, Node, check, hide_variables, is_cte, refuse, start
 from cartlake.errors import ModelError
@@ -27,7 +27,6 @@ from cartlake.errors import ModelError
 __all__ = ["FUNCTIONS", "Target", "check_expression", "compile_sql", "tables_of"]
 
 _T = exp.DType
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Source(Spark):
@@ -51,18 +50,30 @@ class _DuckTemplate(DuckDB):
         FUNCTION_PARSERS: ClassVar = {name: DuckDB.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")}
 
 
-def compile_sql(sql: str, target: Target, params: Mapping[str, object] | None = None) -> str:
+def compile_sql(
+    sql: str,
+    target: Target,
+    params: Mapping[str, object] | None = None,
+    bind: Callable[[str], str] | None = None,
+) -> str:
     """The query `sql` in the SQL of `target`, with macros expanded and `:name` replaced by the literal of
-    `params[name]` (str, int, Decimal, date, aware datetime, bool, None, or a tuple of str for IN).
+    `params[name]` (str, int, Decimal, date, aware datetime, bool, None, or a tuple of str for IN). Texts, dates and
+    times that no macro looks at are replaced by `bind(name)` instead, if it is given.
 
     Raises ModelError, with line and column where known, for anything but one query of listed syntax and functions.
     """
     given = params or {}
     shaping = {name for name, value in given.items() if isinstance(value, tuple)} | _shaping(sql)
-    literals = tuple(sorted((name, _literal_sql(name, given[name])) for name in shaping if name in given))
+    literals = tuple(sorted((name, literal_sql(name, given[name])) for name in shaping if name in given))
     text, mark = _compiled(sql, target, literals, frozenset(given.keys() - shaping))
     slot = f'["`]{mark}(\\w+){mark}["`]'
-    return re.sub(slot, lambda found: _target_literal(_literal_sql(found[1], given[found[1]]), target), text)
+
+    def filled(found: re.Match[str]) -> str:
+        name, value = found[1], given[found[1]]
+        literal = literal_sql(name, value)
+        return bind(name) if bind and isinstance(value, str | date) else _target_literal(literal, target)
+
+    return re.sub(slot, filled, text)
 
 
 @lru_cache(maxsize=512)
@@ -168,45 +179,6 @@ def _parsed(sql: str, into: type[Node] | None = None) -> Node:
 
 
 # --- parameters ------------------------------------------------------------------------------------------------
-
-
-def _literal_sql(name: str, value: object) -> str:
-    """The value as a literal of our dialect."""
-    written = _scalar_sql(value)
-    if written is None and isinstance(value, tuple) and all(isinstance(item, str) for item in value):
-        written = f"({', '.join(str(_scalar_sql(item)) for item in value)})"
-    if written is None:
-        raise ModelError(
-            "parameter_type",
-            f"parameter :{name} is a {type(value).__name__} that has no exact literal",
-            hint="Give str, int, Decimal, date, datetime with a zone, bool, None or a tuple of str.",
-        )
-    return written
-
-
-def _scalar_sql(value: object) -> str | None:
-    written = None
-    match value:
-        case None | bool():
-            written = {None: "NULL", True: "TRUE", False: "FALSE"}[value]
-        case str():
-            written = exp.Literal.string(value).sql("spark")
-        case int() if -(2**63) <= value < 2**63:
-            written = str(value)
-        case Decimal() if value.is_finite():
-            written = _decimal_sql(value)
-        case datetime() if value.tzinfo is not None:
-            written = f"from_micros({(value - _EPOCH) // timedelta(microseconds=1)})"
-        case date() if not isinstance(value, datetime):
-            written = f"DATE '{value.isoformat()}'"
-    return written
-
-
-def _decimal_sql(value: Decimal) -> str:
-    text = f"{value:f}"
-    scale = len(text.partition(".")[2])
-    digits = max(len(text.lstrip("-").replace(".", "").lstrip("0")), scale, 1)
-    return f"CAST('{text}' AS DECIMAL({digits}, {scale}))"
 
 
 def _bind(query: Node, literals: Mapping[str, str], slots: Set[str]) -> None:

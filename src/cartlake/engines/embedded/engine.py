@@ -11,14 +11,17 @@ from cartlake.core.dialect import compile_sql, tables_of
 from cartlake.core.sqltext import names
 from cartlake.core.table import Column, Table
 from cartlake.engines.base import Compaction, RecordCount, RecordSource, Removal, Row, Value, Where
-from cartlake.engines.embedded import duck, reading, upkeep
-from cartlake.engines.embedded.duck import duck_type, literal, mapped, quote
+from cartlake.engines.embedded import reading, upkeep
+from cartlake.engines.embedded.duck import Duck, duck_type, encoded, mapped, quote, rows_query
 from cartlake.engines.embedded.files import DataFile
 from cartlake.engines.embedded.storage import DeltaStore, committing
 from cartlake.engines.relations import Relations, View
 from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
 from cartlake.settings import Settings
+
+_FEW = 50  # rows that are cheaper as part of a query than as a table
+_KEPT = "_kept"
 
 
 class EmbeddedEngine:
@@ -31,10 +34,8 @@ class EmbeddedEngine:
         self._scratch = Scratch(settings.project)
         folders = [settings.lake_folder, settings.archive_folder]
         with mapped("start DuckDB"):
-            self._connection = duck.connect(
-                folders, self._scratch.folder, settings.engine.memory_limit, settings.engine.threads
-            )
-        self._store = DeltaStore(settings.lake_folder, self._connection)
+            self._duck = Duck(folders, self._scratch.folder, settings.engine.memory_limit, settings.engine.threads)
+        self._store = DeltaStore(settings.lake_folder, self._duck)
         self._relations = Relations(_cte, self._drop)
         self._tables: set[str] = set()
         self._empties: dict[str, Table] = {}
@@ -43,7 +44,7 @@ class EmbeddedEngine:
         return self._relations.scope()
 
     def close(self) -> None:
-        self._connection.close()
+        self._duck.close()
         self._scratch.close()
 
     def create(self, table: Table) -> None:
@@ -65,7 +66,7 @@ class EmbeddedEngine:
         with mapped(f"replace in {table.name}"):
             added = self._store.add(table, self._rows(relation), where) if relation else []
             if mixed:
-                kept = f"{self._scan(table, mixed)} WHERE NOT coalesce({_belongs(where)}, false)"
+                kept = f"{self._scan(_KEPT, table, mixed)} WHERE NOT coalesce({self._belongs(_KEPT, where)}, false)"
                 added += self._store.add(table, kept)
         if not added and not outdated:
             return self.version(table.name)
@@ -80,7 +81,7 @@ class EmbeddedEngine:
         same_key = " AND ".join(f"t.{quote(name)} = c.{quote(name)}" for name in table.key)
         columns = ", ".join(f"t.{quote(name)}" for name in table.column_names)
         rows = self._relations.whole(f"SELECT {columns} FROM {quote(changes)} t WHERE _change <> 'delete'", [changes])
-        kept = f"SELECT {columns} FROM ({self._scan(table, outdated)}) t ANTI JOIN _old_keys c ON {same_key}"
+        kept = f"SELECT {columns} FROM ({self._scan(_KEPT, table, outdated)}) t ANTI JOIN _old_keys c ON {same_key}"
         with mapped(f"merge into {table.name}"):
             added = self._store.add(table, f"SELECT * FROM ({rows}) UNION ALL {kept}")
         self._relations.forget("_old_keys")
@@ -92,12 +93,12 @@ class EmbeddedEngine:
         if len(files) <= 1:
             return list(files.values())
         same_key = " AND ".join(f"t.{quote(name)} = k.{quote(name)}" for name in table.key)
-        paths = ", ".join(map(literal, files))
+        paths = self._duck.bind(keys, "files", list(files))
         with mapped(f"merge into {table.name}"):
-            found = self._connection.execute(
-                f"SELECT DISTINCT t.filename FROM read_parquet([{paths}], filename = true, union_by_name = true) t"
+            found = self._duck.run(
+                f"SELECT DISTINCT t.filename FROM read_parquet({paths}, filename = true, union_by_name = true) t"
                 f" SEMI JOIN {quote(keys)} k ON {same_key}"
-            ).fetchall()
+            )
         return [files[path] for (path,) in found]
 
     def restore(self, table: str, version: int) -> int:
@@ -120,7 +121,7 @@ class EmbeddedEngine:
         with mapped(f"compact {table.name}"):
             for group in groups:
                 partition = {name: [value] for name, value in group[0].partition.items()}
-                added += self._store.add(table, self._scan(table, group), partition)
+                added += self._store.add(table, self._scan(_KEPT, table, group), partition)
         version = self._store.commit(table.name, added, outdated, is_change=False)
         return Compaction(version, len(outdated), len(added))
 
@@ -136,37 +137,29 @@ class EmbeddedEngine:
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         files = [file for file in self._store.files(table.name, version) if file.may_hold(where or {})]
         is_whole = all(file.is_within(where or {}) for file in files)
-        self._relations.define(
-            name, View(self._scan(table, files) + ("" if is_whole else f" WHERE {_belongs(where or {})}"))
-        )
+        chosen = "" if is_whole else f" WHERE {self._belongs(name, where or {})}"
+        self._relations.define(name, View(self._scan(name, table, files) + chosen))
 
     def define(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> None:
-        self._relations.define(name, View(compile_sql(sql, self.target, params or {}), tables_of(sql)))
+        self._relations.define(name, View(self._compiled(name, sql, params), tables_of(sql)))
 
     def materialise(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> int:
-        query = self._relations.whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
-        self._relations.undefine(name)
-        with mapped(f"compute {name}"):
-            counted = self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {query}").fetchall()
-        self._made(name)
-        return int(counted[0][0])
+        return self._make(name, self._relations.whole(self._compiled(name, sql, params), tables_of(sql)))
 
     def values(self, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> None:
-        listed = list(rows)
-        few = duck.few_rows(columns, listed)
-        if few is not None:
-            self._relations.define(name, View(few))
-            return
-        self._relations.undefine(name)
-        with mapped(f"compute {name}"):
-            duck.register(self._connection, name, columns, listed)
-        self._made(name)
+        listed = [[encoded(value) for value in row] for row in rows]
+        query = rows_query(columns, self._duck.bind(name, "rows", listed))
+        if len(listed) > _FEW:
+            self._make(name, query)
+            self._duck.bind(name, "rows", [])
+        else:
+            self._relations.define(name, View(query))
 
     def records(self, name: str, source: RecordSource) -> RecordCount:
         for made in (name, f"{name}_cells", f"{name}_bad"):
             self._relations.forget(made)
         with mapped(f"read {source.path.name}"):
-            count, records, unreadable = reading.records(self._connection, name, source)
+            count, records, unreadable = reading.records(self._duck, name, source)
         self._made(f"{name}_cells")
         self._made(f"{name}_bad")
         self._relations.define(name, View(records))
@@ -174,14 +167,26 @@ class EmbeddedEngine:
         return count
 
     def rows(self, sql: str, params: Mapping[str, Value] | None = None) -> list[Row]:
-        query = self._relations.whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
+        query = self._relations.whole(self._compiled("", sql, params), tables_of(sql))
         with mapped("query"):
-            return duck.fetch(self._connection, query)[1]
+            return self._duck.fetch(query)[1]
 
     def select(self, sql: str, relations: Collection[str]) -> tuple[list[str], list[Row]]:
         query, tables = check_select(sql, relations, self.target)
         with mapped("query"):
-            return duck.fetch(self._connection, self._relations.whole(f"SELECT * FROM (\n{query}\n)", tables))
+            return self._duck.fetch(self._relations.whole(f"SELECT * FROM (\n{query}\n)", tables))
+
+    def _compiled(self, relation: str, sql: str, params: Mapping[str, Value] | None) -> str:
+        given = params or {}
+        return compile_sql(sql, self.target, given, lambda name: self._duck.bind(relation, name, given[name]))
+
+    def _make(self, name: str, query: str) -> int:
+        """`name` is a table of the rows of `query`; how many they are."""
+        self._relations.undefine(name)
+        with mapped(f"compute {name}"):
+            [(count,)] = self._duck.run(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {query}")
+        self._made(name)
+        return int(count)
 
     def _made(self, name: str) -> None:
         self._tables.add(name)
@@ -191,22 +196,29 @@ class EmbeddedEngine:
         if name in self._tables:
             self._tables.discard(name)
             with mapped(f"drop {name}"):
-                self._connection.execute(f"DROP TABLE IF EXISTS {quote(name)}").fetchall()
+                self._duck.run(f"DROP TABLE IF EXISTS {quote(name)}")
 
-    def _scan(self, table: Table, files: Sequence[DataFile]) -> str:
-        """A query of all rows of the files; its columns are the table's, in any order. It is short, because small
-        batches spend most of their time on DuckDB reading queries."""
+    def _scan(self, relation: str, table: Table, files: Sequence[DataFile]) -> str:
+        """A query of all rows of the files, for `relation`; its columns are the table's, in any order."""
         if not files:
             return f"SELECT * FROM {self._empty(table)}"
-        paths = ", ".join(literal(self._store.full_path(table.name, file)) for file in files)
+        paths = self._duck.bind(relation, "files", [self._store.full_path(table.name, file) for file in files])
         types = ", ".join(
             f"{quote(c.name)}: {duck_type(c.type)}" for c in table.columns if c.name in table.partition_by
         )
         partitions = f"hive_partitioning = true, hive_types = {{{types}}}" if types else "hive_partitioning = false"
         if all(file.is_ours for file in files):
-            return f"SELECT * FROM read_parquet([{paths}], {partitions})"
+            return f"SELECT * FROM read_parquet({paths}, {partitions})"
         columns = ", ".join(quote(name) for name in table.column_names)
-        return f"SELECT {columns} FROM read_parquet([{paths}], {partitions}, union_by_name = true)"
+        return f"SELECT {columns} FROM read_parquet({paths}, {partitions}, union_by_name = true)"
+
+    def _belongs(self, relation: str, where: Where) -> str:
+        """Whether a row is within `where`."""
+        conditions = []
+        for column, values in where.items():
+            bound = [self._duck.bind(relation, f"{column}_{n}", value) for n, value in enumerate(values)]
+            conditions.append(f"CAST({quote(column)} AS VARCHAR) IN ({', '.join(bound) or 'NULL'})")
+        return " AND ".join(conditions) or "true"
 
     def _empty(self, table: Table) -> str:
         """The name of a relation with the table's columns and no rows, made once."""
@@ -214,20 +226,12 @@ class EmbeddedEngine:
         if self._empties.get(name) != table:
             columns = ", ".join(f"{quote(c.name)} {duck_type(c.type)}" for c in table.columns)
             with mapped(f"create {name}"):
-                self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} ({columns})").fetchall()
+                self._duck.run(f"CREATE OR REPLACE TEMP TABLE {quote(name)} ({columns})")
             self._empties[name] = table
         return quote(name)
 
     def _rows(self, relation: str) -> str:
         return self._relations.whole(f"SELECT * FROM {quote(relation)}", [relation])
-
-
-def _belongs(where: Where) -> str:
-    conditions = [
-        f"CAST({quote(column)} AS VARCHAR) IN ({', '.join(map(literal, values)) or 'NULL'})"
-        for column, values in where.items()
-    ]
-    return " AND ".join(conditions) or "true"
 
 
 def _cte(name: str, sql: str) -> str:

@@ -13,7 +13,7 @@ from cartlake.core.header import Layout
 from cartlake.core.lines import physical_lines
 from cartlake.core.records import Bad, Dialect, Record, split
 from cartlake.engines.base import RecordCount, RecordSource
-from cartlake.engines.embedded.duck import literal, quote
+from cartlake.engines.embedded.duck import Duck, literal, quote
 
 _CHUNK, _BLOCK = 50_000, 1 << 20
 _UNREADABLE = {
@@ -26,18 +26,18 @@ _UNREADABLE = {
 }
 
 
-def records(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> tuple[RecordCount, str, str]:
+def records(database: Duck, name: str, source: RecordSource) -> tuple[RecordCount, str, str]:
     """The queries of the relations `name` and `<name>_unreadable` of `Engine.records`. They read `<name>_cells` and, if
     the file is not clean, `<name>_bad`."""
     cells, selected = quote(f"{name}_cells"), _cells(source.layout)
-    fast = _read_clean(connection, name, source) if _may_be_clean(source) else None
+    fast = _read_clean(database, name, source) if _may_be_clean(source) else None
     if fast is not None:
         places = (
             "rowid + 1 AS _record, rowid + 2 AS _line, CAST(NULL AS BIGINT) AS _start, CAST(NULL AS BIGINT) AS _end"
         )
         none = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in _UNREADABLE.items())
         return fast, f"SELECT {places}, {selected} FROM {cells}", f"SELECT {none} WHERE false"
-    count = _split(connection, name, source)
+    count = _split(database, name, source)
     return (
         count,
         f"SELECT _record, _line, _start, _end, {selected} FROM {cells}",
@@ -54,33 +54,34 @@ def _may_be_clean(source: RecordSource) -> bool:
         return is_plainly_quoted(iter(lambda: file.read(_BLOCK), b""), source.layout.delimiter)
 
 
-def _read_clean(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> RecordCount | None:
+def _read_clean(database: Duck, name: str, source: RecordSource) -> RecordCount | None:
     """The file as DuckDB reads it, if it reads it at all and finds as many records as the profile."""
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(source.layout.columns)))
+    path = database.bind(name, "path", source.path.as_posix())
     try:
-        connection.execute(
+        database.run(
             f"CREATE OR REPLACE TEMP TABLE {quote(name + '_cells')} AS SELECT * FROM read_csv("
-            f"{literal(source.path.as_posix())}, columns = {{{columns}}}, delim = {literal(source.layout.delimiter)},"
+            f"{path}, columns = {{{columns}}}, delim = {literal(source.layout.delimiter)},"
             " auto_detect = false, header = true, quote = '\"', escape = '\"', strict_mode = true, nullstr = '')"
-        ).fetchall()
+        )
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         return None
     header = " AND ".join(f"coalesce(c{i}, '') = {literal(cell)}" for i, cell in enumerate(source.layout.names))
-    counted, headers = connection.execute(
+    [(counted, headers)] = database.run(
         f"SELECT count(*), count(*) FILTER (WHERE {header}) FROM {quote(name + '_cells')}"
-    ).fetchall()[0]
+    )
     return RecordCount(counted, 0) if counted == source.profile.records_if_clean and not headers else None
 
 
-def _split(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSource) -> RecordCount:
+def _split(database: Duck, name: str, source: RecordSource) -> RecordCount:
     width = len(source.layout.columns)
     cells = ", ".join(f"c{i} VARCHAR" for i in range(width))
     table = quote(name + "_cells")
-    connection.execute(
+    database.run(
         f"CREATE OR REPLACE TEMP TABLE {table} (_record BIGINT, _line BIGINT, _start BIGINT, _end BIGINT, {cells})"
-    ).fetchall()
+    )
     bad_columns = ", ".join(f"{column} {kind}" for column, kind in _UNREADABLE.items())
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name + '_bad')} ({bad_columns})").fetchall()
+    database.run(f"CREATE OR REPLACE TEMP TABLE {quote(name + '_bad')} ({bad_columns})")
     dialect = Dialect(delimiter=source.layout.delimiter, encoding=source.codec, width=width)
     read = unreadable = 0
     with source.path.open("rb") as file:
@@ -88,16 +89,14 @@ def _split(connection: duckdb.DuckDBPyConnection, name: str, source: RecordSourc
         while chunk := list(itertools.islice(items, _CHUNK)):
             good = [(r.ordinal, r.line, r.start, r.end, *r.cells) for r in chunk if isinstance(r, Record)]
             bad = [(b.ordinal, b.line, b.start, b.end, b.raw, b.reason) for b in chunk if isinstance(b, Bad)]
-            _insert(connection, table, good, 4)
-            _insert(connection, quote(name + "_bad"), bad, 4)
+            _insert(database, table, good, 4)
+            _insert(database, quote(name + "_bad"), bad, 4)
             read += len(chunk)
             unreadable += len(bad)
     return RecordCount(read, unreadable)
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[object, ...]], integers: int
-) -> None:
+def _insert(database: Duck, table: str, rows: Sequence[tuple[object, ...]], integers: int) -> None:
     if not rows:
         return
     columns: Iterator[tuple[object, ...]] = zip(*rows, strict=True)
@@ -105,11 +104,8 @@ def _insert(
         Array(values, DataType.int64() if number < integers else DataType.string())
         for number, values in enumerate(columns)
     ]
-    connection.register("_chunk", Table.from_arrays(arrays, names=[f"v{i}" for i in range(len(arrays))]))
-    try:
-        connection.execute(f"INSERT INTO {table} SELECT * FROM _chunk").fetchall()
-    finally:
-        connection.unregister("_chunk")
+    with database.registered("_chunk", Table.from_arrays(arrays, names=[f"v{i}" for i in range(len(arrays))])):
+        database.run(f"INSERT INTO {table} SELECT * FROM _chunk")
 
 
 def _cells(layout: Layout) -> str:

@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import duckdb
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 
 from cartlake.core.table import Table
 from cartlake.engines.base import Where
-from cartlake.engines.embedded.duck import duck_type, literal, mapped, quote
+from cartlake.engines.embedded.duck import Duck, duck_type, mapped, quote
 from cartlake.engines.embedded.files import DataFile, data_file, data_files, remove_action, statistics_of
 from cartlake.engines.embedded.schema import delta_schema
 from cartlake.engines.layout import LAYOUT_PROPERTY, PROPERTIES, require_ours
@@ -44,9 +43,9 @@ class DeltaStore:
     known is still the newest: that costs microseconds, asking delta-rs milliseconds.
     """
 
-    def __init__(self, root: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, root: Path, database: Duck) -> None:
         self._root = root
-        self._connection = connection
+        self._database = database
         self._heads: dict[str, _Head] = {}
 
     def create(self, table: Table, mode: Literal["ignore", "overwrite"] = "ignore") -> None:
@@ -119,7 +118,7 @@ class DeltaStore:
         partitions = [known] if len(known) == len(table.partition_by) else self._partitions(table, query)
         if len(partitions) == 1:
             return self._write(table, query, partitions[0])
-        return [action for each in partitions for action in self._write(table, _only(query, each), each)]
+        return [action for each in partitions for action in self._write(table, self._only(table, query, each), each)]
 
     def commit(
         self, name: str, added: Sequence[AddAction], removed: Sequence[DataFile] = (), *, is_change: bool = True
@@ -144,8 +143,14 @@ class DeltaStore:
 
     def _partitions(self, table: Table, query: str) -> list[dict[str, str]]:
         columns = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in table.partition_by)
-        found = self._connection.execute(f"SELECT DISTINCT {columns} FROM ({query}) ORDER BY ALL").fetchall()
+        found = self._database.run(f"SELECT DISTINCT {columns} FROM ({query}) ORDER BY ALL")
         return [dict(zip(table.partition_by, row, strict=True)) for row in found]
+
+    def _only(self, table: Table, query: str, partition: Mapping[str, str]) -> str:
+        """The rows of a query that belong to one partition."""
+        bound = {name: self._database.bind(table.name, f"only_{name}", value) for name, value in partition.items()}
+        same = " AND ".join(f"CAST({quote(name)} AS VARCHAR) = {value}" for name, value in bound.items())
+        return f"SELECT * FROM ({query}) WHERE {same}"
 
     def _write(self, table: Table, query: str, partition: dict[str, str]) -> list[AddAction]:
         inside = "/".join(f"{name}={value}" for name, value in partition.items())
@@ -157,10 +162,10 @@ class DeltaStore:
             for column in table.columns
             if column.name not in partition
         )
-        written = self._connection.execute(
-            f"COPY (SELECT {columns} FROM ({query})) TO {literal(target.as_posix())}"
+        written = self._database.run(
+            f"COPY (SELECT {columns} FROM ({query})) TO {self._database.bind(table.name, 'target', target.as_posix())}"
             " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS)"
-        ).fetchall()
+        )
         count, size, statistics = written[0][1], written[0][2], written[0][4]
         if not count:
             target.unlink()
@@ -170,12 +175,6 @@ class DeltaStore:
                 path, size, dict(partition), int(time.time() * 1000), True, statistics_of(table, count, statistics)
             )
         ]
-
-
-def _only(query: str, partition: Mapping[str, str]) -> str:
-    """The rows of a query that belong to one partition."""
-    same = " AND ".join(f"CAST({quote(name)} AS VARCHAR) = {literal(value)}" for name, value in partition.items())
-    return f"SELECT * FROM ({query}) WHERE {same}"
 
 
 def _ours(handle: DeltaTable, name: str) -> DeltaTable:
