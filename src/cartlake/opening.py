@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cartlake import pipeline
+from cartlake import pipeline, usercache
 from cartlake.engines.registry import open_engine
 from cartlake.engines.scratch import sweep
 from cartlake.errors import ConfigError, Locked, UsageError
@@ -38,12 +38,14 @@ class Door:
         if self._opened is not None:
             self._opened.engine.close()
             self._opened = None
+            usercache.keep()
 
     def context(self) -> Context:
         """The opened lake, to look at; its tables exist."""
         if self._opened is None:
             _require_project(self._settings)
             _require_writable_name(self._settings.lake_folder)
+            usercache.recall()
             engine = open_engine(self._settings, **self._given)
             self._opened = pipeline.open_context(self._settings, engine, self._clock)
             if not pipeline.is_created(self._opened):

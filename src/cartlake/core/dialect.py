@@ -7,10 +7,10 @@ engines; the cases in `tests/core/functions.yaml` show it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import ClassVar, get_args
+from typing import ClassVar, cast, get_args
 
 import sqlglot
 from sqlglot import exp
@@ -21,10 +21,11 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError
 from cartlake.core.functions import FUNCTIONS, Function
 from cartlake.core.literals import literal_sql
 from cartlake.core.macros import Target
+from cartlake.core.memo import remembered
 from cartlake.core.syntax import EXPRESSIONS, QUERIES, Node, check, hide_variables, is_cte, refuse, start
 from cartlake.errors import ModelError
 
-__all__ = ["FUNCTIONS", "Target", "check_expression", "compile_sql", "tables_of"]
+__all__ = ["FUNCTIONS", "Target", "check_expression", "columns_of", "compile_sql", "tables_of"]
 
 _T = exp.DType
 
@@ -63,9 +64,9 @@ def compile_sql(
     Raises ModelError, with line and column where known, for anything but one query of listed syntax and functions.
     """
     given = params or {}
-    shaping = {name for name, value in given.items() if isinstance(value, tuple)} | _shaping(sql)
+    shaping = {name for name, value in given.items() if isinstance(value, tuple)}.union(_shaping(sql))
     literals = tuple(sorted((name, literal_sql(name, given[name])) for name in shaping if name in given))
-    text, mark = _compiled(sql, target, literals, frozenset(given.keys() - shaping))
+    text, mark = _compiled(sql, target, literals, tuple(sorted(given.keys() - shaping)))
     slot = f'["`]{mark}(\\w+){mark}["`]'
 
     def filled(found: re.Match[str]) -> str:
@@ -76,13 +77,20 @@ def compile_sql(
     return re.sub(slot, filled, text)
 
 
-@lru_cache(maxsize=512)
+@remembered
 def tables_of(sql: str) -> tuple[str, ...]:
     """The relations that a query reads, without its CTEs, in order of first use, as written."""
     tables = sorted((table for table in _query(sql).find_all(exp.Table) if not is_cte(table)), key=start)
     return tuple(dict.fromkeys(table.name for table in tables))
 
 
+@remembered
+def columns_of(sql: str) -> tuple[str, ...]:
+    """The columns of a query's result, in their order."""
+    return tuple(cast(exp.Query, _query(sql)).named_selects)
+
+
+@remembered
 def check_expression(sql: str) -> None:
     """Returns when `sql` is one expression over columns and literals with listed functions of single rows: no
     subquery, aggregate, window or parameter. Raises ModelError otherwise."""
@@ -95,10 +103,10 @@ def check_expression(sql: str) -> None:
         _finished(_parsed(f"SELECT {sql} AS x"), target)
 
 
-@lru_cache(maxsize=512)
-def _shaping(sql: str) -> frozenset[str]:
+@remembered
+def _shaping(sql: str) -> tuple[str, ...]:
     """The parameters that a macro's expansion depends on; all others only take the place of a value."""
-    return frozenset(node.name for node in _query(sql).find_all(exp.Placeholder) if _must_be_literal(node))
+    return tuple(sorted({node.name for node in _query(sql).find_all(exp.Placeholder) if _must_be_literal(node)}))
 
 
 def _must_be_literal(node: Node) -> bool:
@@ -116,9 +124,9 @@ def _target_literal(text: str, target: Target) -> str:
     return f"({made})" if made.startswith("-") else made
 
 
-@lru_cache(maxsize=512)
+@remembered
 def _compiled(
-    sql: str, target: Target, literals: tuple[tuple[str, str], ...], slots: frozenset[str]
+    sql: str, target: Target, literals: tuple[tuple[str, str], ...], slots: tuple[str, ...]
 ) -> tuple[str, str]:
     """The query compiled once for all values of the parameters in `slots`, and the mark around a slot's name."""
     query = _query(sql).copy()
@@ -181,7 +189,7 @@ def _parsed(sql: str, into: type[Node] | None = None) -> Node:
 # --- parameters ------------------------------------------------------------------------------------------------
 
 
-def _bind(query: Node, literals: Mapping[str, str], slots: Set[str]) -> None:
+def _bind(query: Node, literals: Mapping[str, str], slots: Collection[str]) -> None:
     for node in list(query.find_all(exp.Placeholder)):
         if node.name in slots:
             continue

@@ -15,10 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePath
 from typing import Literal, cast, get_args
 
-import sqlglot
-from sqlglot import exp
-
-from cartlake.core.dialect import tables_of
+from cartlake.core.dialect import columns_of, tables_of
 from cartlake.core.table import BIGINT, BOOLEAN, DATE, STRING, TIMESTAMP, Column
 from cartlake.core.yamltext import Node, Scalar, closest, load
 from cartlake.errors import ModelError
@@ -268,11 +265,10 @@ def _parameter(node: Node) -> ParameterValue:
 def _require_result(sql: str, path: str, columns: tuple[Column, ...]) -> None:
     """The SQL is a query of ours that gives the declared columns in the declared order."""
     try:
-        tables_of(sql)
+        selected = columns_of(sql)
     except ModelError as error:
         error.file = path
         raise
-    selected = cast(exp.Query, sqlglot.parse_one(sql, read="spark")).named_selects
     for name, column in zip(selected, columns, strict=False):
         if name != column.name:
             raise ModelError("model_invalid", f"selects `{name}` where the twin declares `{column.name}`", file=path)

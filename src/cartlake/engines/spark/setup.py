@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cartlake import usercache
 from cartlake.errors import ConfigError, EngineError
 
 DELTA = "4.4.0"
@@ -30,8 +31,7 @@ def cache_folder() -> Path:
     given = os.environ.get("CARTLAKE_SPARK_JARS")
     if given:
         return Path(given)
-    base = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "cartlake" / f"delta-{DELTA}"
+    return usercache.folder() / f"delta-{DELTA}"
 
 
 def jars() -> list[Path]:
