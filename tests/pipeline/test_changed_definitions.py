@@ -49,8 +49,7 @@ KEY_OF_TWO = (
 def test_another_shape_of_a_feed_in_production_is_refused_with_the_way_out(
     shop: Shop, changed: tuple[str, str], said: str
 ) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     before = shop.production()
     contract = shop.change_contract("customers", changed)
     shop.deliver("b2", "2025-03-02", orders=[order("O-2")])
@@ -69,8 +68,7 @@ def test_another_shape_of_a_feed_in_production_is_refused_with_the_way_out(
 
 
 def test_with_another_lake_folder_the_archived_files_can_be_dropped_again(shop: Shop) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     shop.change_contract("customers", BIRTHPLACE)
     settings = load_settings(shop.project, {}, {"engine": {"lake": "lake2"}})
     shop.lake = type(shop.lake)(shop.project, settings=settings)
@@ -82,8 +80,7 @@ def test_with_another_lake_folder_the_archived_files_can_be_dropped_again(shop: 
 
 
 def test_rules_and_the_order_of_columns_may_change_at_any_time(shop: Shop) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     state = "      - {name: state, logicalType: string}\n"
     city = f"      - {CITY}"
     shop.change_contract("customers", (state, ""), (city, state + city))

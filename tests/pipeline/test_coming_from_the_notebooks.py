@@ -36,8 +36,7 @@ def test_two_days_waiting_at_once_are_both_loaded_in_date_order(shop: Shop) -> N
 
 
 def test_a_replayed_day_is_counted_as_repeated_and_changes_no_table(shop: Shop) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     before = shop.production()
     shop.deliver("again", **a_day())
     [report] = shop.run().batches
@@ -89,8 +88,7 @@ def test_a_failing_rule_that_holds_keeps_the_next_tasks_from_publishing(tmp_path
 
 
 def test_each_task_is_logged_under_its_own_name(shop: Shop) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     assert shop.rows("SELECT task FROM processing_log ORDER BY started_at") == [(task,) for task in TASKS]
 
 

@@ -43,8 +43,7 @@ def test_nothing_of_a_rejected_batch_reaches_production(shop: Shop) -> None:
 
 
 def test_rejecting_a_published_batch_takes_it_out_at_once(shop: Shop) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     before = shop.production()
     moved = customer(city="Peoria", created_timestamp="2025-03-02 08:00:00")
     late = product(price="21.00", created_timestamp="2025-03-01 09:00:00")
@@ -58,8 +57,7 @@ def test_rejecting_a_published_batch_takes_it_out_at_once(shop: Shop) -> None:
 
 
 def test_what_was_rejected_once_and_comes_again_in_a_good_batch_is_not_lost(shop: Shop) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     shop.lake.reject("b1", "wrong day")
     assert shop.one("SELECT count(*) FROM orders") == 0
     shop.deliver("b2", **a_day())
@@ -106,23 +104,20 @@ def test_retrying_a_published_batch_applies_todays_rules_to_it(shop: Shop) -> No
 
 @pytest.mark.parametrize("decide", ["release", "reject", "retry"])
 def test_deciding_about_an_unknown_batch_names_close_ones(shop: Shop, decide: str) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     arguments = ["b11"] if decide == "retry" else ["b11", "why"]
     with pytest.raises(UsageError, match="b1"):
         getattr(shop.lake, decide)(*arguments)
 
 
 def test_only_a_held_batch_can_be_released(shop: Shop) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     with pytest.raises(UsageError, match="published"):
         shop.lake.release("b1", "why not")
 
 
 def test_a_published_file_that_todays_contract_would_reject_stays_as_it_was(shop: Shop) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     before = shop.production()
     head = "customProperties:\n"
     shop.change_contract("customers", (head, f"{head}  - {{property: delimiter, value: ';'}}\n"))

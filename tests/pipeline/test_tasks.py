@@ -57,8 +57,7 @@ def test_an_unknown_task_is_an_error_that_lists_the_tasks(shop: Shop) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_of_a_published_batch_changes_nothing_and_says_so(shop: Shop, task: str) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     before, publications = shop.production(), shop.one("SELECT count(*) FROM publications")
     report = shop.lake.task(task, batch_id="b1")
     assert "published" in report.notices[0]
@@ -67,8 +66,7 @@ def test_a_task_of_a_published_batch_changes_nothing_and_says_so(shop: Shop, tas
 
 
 def test_every_attempt_of_every_task_is_in_the_ledger(shop: Shop) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     attempts = shop.rows("SELECT task, attempt, status FROM tasks WHERE batch_id = 'b1' ORDER BY started_at")
     assert [task for task, _, _ in attempts] == list(TASKS)
     assert {(attempt, status) for _, attempt, status in attempts} == {(1, "SUCCESS")}
