@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cartlake import pipeline, queries, runs
+from cartlake import pipeline, queries, runs, withdraw
 from cartlake.core import dag
 from cartlake.core.arrival import unannounced
 from cartlake.core.batch import Batch, BatchStatus
@@ -23,6 +23,7 @@ from cartlake.ledger import Clock, utc_now
 from cartlake.opening import Door
 from cartlake.pipeline import OnTask
 from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
+from cartlake.rebuild import Rebuild, rebuild
 from cartlake.settings import Settings, load_settings
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context
@@ -172,7 +173,7 @@ class Lake(AbstractContextManager["Lake"]):
             if batch.status is BatchStatus.REJECTED:
                 return queries.batch_reports(context, [batch_id])[0]
             if batch.status is BatchStatus.PUBLISHED:
-                pipeline.take_out(context, batch)
+                withdraw.take_out(context, batch)
             rejected = replace(
                 batch, status=BatchStatus.REJECTED, restage=False, run_id=None, reason=why, actor=actor or _who()
             )
@@ -192,6 +193,21 @@ class Lake(AbstractContextManager["Lake"]):
             again = replace(batch, status=status, restage=True, run_id=None, actor=actor or _who())
             context.ledger.record_batches([again])
             return queries.batch_reports(context, [batch_id])[0]
+
+    def rollback(self, batch_id: str, actor: str | None = None) -> list[BatchReport]:
+        """Production is as it was published with this batch, but for what was decided about earlier batches since; the
+        batches that entered it later are held, and returned."""
+        with self._door.locked() as context:
+            runs.recover(context)
+            left = withdraw.roll_back(context, queries.find_batch(context, batch_id), actor or _who())
+            return queries.batch_reports(context, left)
+
+    def rebuild(self, tables: Sequence[str] = (), since: date | None = None, *, from_archive: bool = False) -> Rebuild:
+        """Production tables are made again from the accepted logs, or from the archived files with today's contracts,
+        and published together. See `cartlake.rebuild`."""
+        with self._door.locked(anew=True) as context:
+            runs.recover(context)
+            return rebuild(context, tables, since, from_archive=from_archive)
 
     def create_manifest(self, batch_date: date | None = None) -> list[Path]:
         """A manifest for the landed files that no batch names, one per date (all for `batch_date` if given)."""

@@ -40,7 +40,7 @@ class Door:
             self._opened = None
             usercache.keep()
 
-    def context(self) -> Context:
+    def context(self, *, anew: bool = False) -> Context:
         """The opened lake, to look at; its tables exist."""
         if self._opened is None:
             _require_project(self._settings)
@@ -51,16 +51,19 @@ class Door:
             if not pipeline.is_created(self._opened):
                 with self._held():
                     pipeline.create_tables(self._opened)
-                    settle_definitions(self._opened)
+                    if not anew:
+                        settle_definitions(self._opened)
         return self._opened
 
     @contextmanager
-    def locked(self) -> Iterator[Context]:
-        """The opened lake, to write to; its tables are as today's contracts want them. Raises Locked, ContractError."""
+    def locked(self, *, anew: bool = False) -> Iterator[Context]:
+        """The opened lake, to write to; its tables are as today's contracts want them, unless the caller makes them
+        `anew`. Raises Locked, ContractError."""
         with self._held():
-            context = self.context()
+            context = self.context(anew=anew)
             sweep(self._settings.project)
-            settle_definitions(context)
+            if not anew:
+                settle_definitions(context)
             yield context
 
     @contextmanager

@@ -236,15 +236,6 @@ def _acceptance(context: Context, batch: Batch) -> Acceptance:
     return Acceptance(before, before | {batch.batch_id}, restaged=before & {batch.batch_id})
 
 
-def take_out(context: Context, batch: Batch) -> Publication:
-    """A publication without the batch: its keys are recomputed from what remains. The caller records the decision."""
-    before = published_batches(context)
-    acceptance = Acceptance(before, before - {batch.batch_id})
-    with context.engine.scope():
-        tables = changed_tables(context, acceptance, context.ledger.latest_publication())
-        return publish_changes(context, tables, acceptance, batch.batch_id, "reject")
-
-
 def _owned(context: Context, run: Run) -> list[Batch]:
     """The run's batches that it has not finished, failed ones too, in its order."""
     batches = context.ledger.batches()

@@ -16,6 +16,7 @@ from cartlake.core.batch import Batch, BatchStatus, Policy
 from cartlake.core.entries import Publication, Run
 from cartlake.core.manifest import ExpectedFile, Manifest, render_manifest
 from cartlake.core.names import by_date, new_trigger_id
+from cartlake.core.production import left_by_rollback
 from cartlake.core.quiet import quiet_batches
 from cartlake.errors import UsageError
 from cartlake.tasks.arrivals import look
@@ -36,13 +37,14 @@ def recover(context: Context) -> None:
 def settle(batch: Batch, publications: Sequence[Publication]) -> Batch | None:
     """What became of a batch whose run died, or None if its row is right: a publication that is newer than the row has
     the word."""
-    later = [p for p in publications if p.batch_id == batch.batch_id and p.published_at > batch.recorded_at]
+    decisive = [p for p in publications if p.batch_id == batch.batch_id and p.kind in ("batch", "repair", "reject")]
+    later = [p for p in decisive if p.published_at > batch.recorded_at]
     if later:
         status = BatchStatus.REJECTED if later[-1].kind == "reject" else BatchStatus.PUBLISHED
         return replace(batch, status=status, run_id=None, restage=False)
     if batch.status is BatchStatus.RUNNING:
         return replace(batch, status=BatchStatus.READY, run_id=None)
-    return None
+    return left_by_rollback(batch, publications)
 
 
 def settle_published(context: Context) -> None:

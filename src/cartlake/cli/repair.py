@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from cartlake.cli.options import HERE, REPAIR, AsJson, Limit, Project
+from cartlake.cli.options import HERE, REPAIR, AsJson, EngineName, Limit, Project, Set, Wait, opened, taking
 from cartlake.cli.output import Output, lines, plain, seconds, word
 from cartlake.cli.views import COUNTS, advice, batch_table, short
 from cartlake.errors import UsageError
@@ -26,7 +27,7 @@ _NO_REASON = "no reason given"
 
 def register(app: typer.Typer) -> None:
     groups = (
-        ("batch", "Look at batches and decide about them.", (batch_list, batch_show, release, reject, retry)),
+        ("batch", "Look at batches and decide about them.", (batch_list, batch_show, release, reject, retry, rollback)),
         ("quarantine", "Look at the records that broke a rule.", (quarantine_list, quarantine_show)),
         ("manifest", "Announce landed files.", (manifest_create,)),
     )
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
         for command in commands:
             group.command(command.__name__.removeprefix(f"{name}_"))(command)
         app.add_typer(group, name=name, help=help_text, rich_help_panel=REPAIR)
+    app.command("rebuild", rich_help_panel=REPAIR)(taking(RebuildOptions, rebuild))
 
 
 def batch_list(project: Project = HERE, as_json: AsJson = False) -> None:
@@ -84,6 +86,20 @@ def retry(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -
     out = Output(as_json)
     with Lake(project) as lake:
         _decided(out, lake.retry(batch_id), "the next run reads its files again")
+
+
+def rollback(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -> None:
+    """Go back to what was published with a batch: those that entered production after it are held."""
+    from cartlake.lake import Lake
+
+    out = Output(as_json)
+    with Lake(project) as lake:
+        left = lake.rollback(batch_id)
+    out.document([one.to_json() for one in left])
+    if not left:
+        out.show(Text.assemble("No batch entered production after ", short(batch_id), ": nothing changed."))
+        return
+    out.show(batch_table(out, left), "", *advice(left))
 
 
 def _decided(out: Output, report: BatchReport, consequence: str) -> None:
@@ -143,6 +159,49 @@ def _tasks(out: Output, found: BatchDetail) -> RenderableType:
         error = [plain(task.error_message)] if has_errors else []
         table.add_row(plain(task.task), plain(task.attempt), word(task.status), started, took, *error)
     return table
+
+
+@dataclass(frozen=True)
+class RebuildOptions:
+    """The options of `rebuild`, by their names on the command line."""
+
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TABLE]...", help="These, and what is made of them.", show_default="all"),
+    ] = None
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            metavar="DATE",
+            formats=["%Y-%m-%d"],
+            help="Histories only where a key has a record in a batch of this date or later.",
+        ),
+    ] = None
+    from_archive: Annotated[
+        bool, typer.Option("--from-archive", help="Read every accepted file again, with the contracts as they are now.")
+    ] = False
+    engine: EngineName = None
+    project: Project = HERE
+    given: Set = None
+    wait: Wait = 0
+    as_json: AsJson = False
+
+
+def rebuild(options: RebuildOptions) -> None:
+    """Make production tables again from the accepted records, and publish them together.
+
+    The way out when a contract changed what stands in the tables, when a lake moves to another engine, and when
+    somebody else wrote into a table.
+    """
+    out = Output(options.as_json)
+    since = options.since.date() if options.since else None
+    with opened(options.project, options.given, options.wait, options.engine) as lake:
+        made = lake.rebuild(options.tables or (), since, from_archive=options.from_archive)
+    number = made.publication.publication_id
+    out.document({"publication_id": number, "tables": made.tables, "files_read": made.files_read})
+    read = f" from {made.files_read:,} archived files" if options.from_archive else ""
+    out.show(f"publication {number}: {', '.join(made.tables)} made again{read}")
 
 
 def quarantine_list(

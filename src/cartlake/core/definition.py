@@ -116,3 +116,8 @@ def _listed(names: list[str], others: list[str]) -> str:
     """All of a short list; of a long one what the other has not."""
     shown = names if len(names) + len(others) <= 8 else [name for name in names if name not in others]
     return ", ".join(shown) or "none"
+
+
+def is_read_anew(before: Definition, after: Definition) -> bool:
+    """Whether the log itself was made otherwise, and not only what is made of it."""
+    return any(before.facts[what] != after.facts[what] for what in ("columns", "key", "sequence"))

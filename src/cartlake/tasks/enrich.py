@@ -31,11 +31,21 @@ _ACCEPTED = (
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Which batches production is made of, before and after, and the batches whose files were staged again."""
+    """Which batches production is made of, before and after, and the batches whose files were staged again, or are
+    to be looked at again: of all feeds, or of `feeds`."""
 
     before: frozenset[str]
     after: frozenset[str]
     restaged: frozenset[str] = field(default=frozenset())
+    feeds: frozenset[str] | None = None
+
+    def of(self, contract: Contract, base: Publication) -> Acceptance:
+        """As far as it concerns a feed. What `base` has no table of was never accepted before."""
+        return Acceptance(
+            self.before if contract.table in base.tables else frozenset(),
+            self.after,
+            self.restaged if self.feeds is None or contract.feed in self.feeds else frozenset(),
+        )
 
 
 def prepare(context: Context, acceptance: Acceptance, batch_id: str, run_id: str, kind: str) -> Preparation:
@@ -74,7 +84,7 @@ def _history_changes(context: Context, contract: Contract, acceptance: Acceptanc
     else:
         engine.values(before, table.columns, [])
     files = [file for file in context.ledger.batch_files() if file.feed == contract.feed]
-    changed = _changed_files(files, acceptance)
+    changed = _changed_files(files, acceptance.of(contract, base))
     engine.values(f"changes_{table.name}", _change_columns(table), [])
     if not changed:
         return False

@@ -59,7 +59,7 @@ def load(context: Context, delivery: Delivery) -> StagedFile:
     """The log and the quarantine hold exactly this content's records for its batch date, or the quarantine one record
     of the whole file if it cannot be read."""
     try:
-        source = _source(delivery)
+        source = require_readable(delivery)
         with context.engine.scope():
             return _stage_records(context, delivery, source)
     except FileRejected as rejected:
@@ -69,7 +69,7 @@ def load(context: Context, delivery: Delivery) -> StagedFile:
             return _reject(context, delivery, rejected)
 
 
-def _source(delivery: Delivery) -> RecordSource:
+def require_readable(delivery: Delivery) -> RecordSource:
     """How to read the file, or FileRejected: it differs from its manifest, or cannot be this feed's."""
     profile = delivery.profile
     _require_as_announced(delivery, None)

@@ -28,20 +28,33 @@ def publish(context: Context, preparation: Preparation, acceptance: Acceptance, 
 
 
 def publish_changes(
-    context: Context, tables: Sequence[Table], acceptance: Acceptance, batch_id: str | None, kind: str
+    context: Context,
+    tables: Sequence[Table],
+    acceptance: Acceptance,
+    batch_id: str | None,
+    kind: str,
+    base: Publication | None = None,
 ) -> Publication:
-    """The same for changes that stand in the relations `changes_<table>`, computed from the latest publication."""
+    """The same for changes that stand in the relations `changes_<table>`, computed from `base` (the latest publication
+    if None). A table that `base` does not name is replaced whole."""
+    base = base or context.ledger.latest_publication()
+    merged = {table.name: _merge(context, table, base) for table in tables}
+    _check(context, tables, dict(base.tables) | merged)
+    return publish_versions(context, merged, acceptance, batch_id, kind)
+
+
+def publish_versions(
+    context: Context, versions: Mapping[str, int], acceptance: Acceptance, batch_id: str | None, kind: str
+) -> Publication:
+    """These versions, and of every other table the one published last, are visible to readers."""
     base = context.ledger.latest_publication()
-    versions = dict(base.tables) | {table.name: _merge(context, table, base) for table in tables}
-    _check(context, tables, versions)
-    versions |= _log_versions(context, base, acceptance, batch_id)
     publication = Publication(
         publication_id=base.publication_id + 1,
         batch_id=batch_id,
         kind=kind,
         published_at=context.ledger.now(),
         as_of_date=_as_of_date(context, acceptance),
-        tables=versions,
+        tables=dict(base.tables) | dict(versions) | _log_versions(context, base, acceptance),
         contracts_hash=context.contracts_hash,
         definitions=context.definition_hashes,
     )
@@ -49,11 +62,13 @@ def publish_changes(
     return publication
 
 
-def _log_versions(context: Context, base: Publication, acceptance: Acceptance, batch_id: str | None) -> dict[str, int]:
+def _log_versions(context: Context, base: Publication, acceptance: Acceptance) -> dict[str, int]:
     """The staging logs of the feeds in production as they are; as they were while a published batch that was staged
     again waits for its repair, which needs to know what its files held before."""
-    restaged = [batch for batch in context.ledger.batches().values() if batch.restage and batch.batch_id != batch_id]
-    is_repair_due = any(batch.status is BatchStatus.PUBLISHED for batch in restaged)
+    restaged = [batch for batch in context.ledger.batches().values() if batch.restage]
+    is_repair_due = any(
+        batch.status is BatchStatus.PUBLISHED and batch.batch_id not in acceptance.restaged for batch in restaged
+    )
     announced = {file.feed for file in context.ledger.batch_files() if file.batch_id in acceptance.after}
     stages = {contract.stage_table: contract.feed for contract in context.contracts}
     in_production = [name for name, feed in stages.items() if feed in announced or name in base.tables]

@@ -3,12 +3,13 @@ nothing of the feed is in production yet."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cartlake.core.batch import BatchStatus
 from cartlake.core.contract import Contract
-from cartlake.core.definition import Definition, differences
+from cartlake.core.definition import Definition, differences, is_read_anew
+from cartlake.core.table import Table
 from cartlake.core.tables import history_table, stage_table
 from cartlake.errors import ContractError
 from cartlake.tasks.context import Context
@@ -20,37 +21,64 @@ def settle_definitions(context: Context) -> None:
     """The tables are as today's contracts want them, and the ledger says what they are made with.
 
     Raises ContractError, with nothing changed, for other columns, types, key, sequence or tracked columns of a feed in
-    production.
+    production, and while a rebuild for that is not finished.
     """
+    outdated = outdated_feeds(context)
+    if outdated:
+        raise _refusal(context, outdated)
     known = {definition.name: definition for definition in context.ledger.definitions()}
-    changed = [
-        contract
-        for contract in context.contracts
-        if known.get(contract.table, context.definitions[contract.table]) != context.definitions[contract.table]
-    ]
-    published = context.ledger.latest_publication().tables if changed else {}
-    for contract in changed:
-        if contract.stage_table in published:
-            raise _refusal(context, contract, known[contract.table])
-    _begin_anew(context, changed)
+    _begin_anew(context, [c for c in context.contracts if known.get(c.table, today(context, c)) != today(context, c)])
     context.ledger.record_definitions(context.definitions.values())
 
 
-def _refusal(context: Context, contract: Contract, before: Definition) -> ContractError:
-    said = "; ".join(differences(before, context.definitions[contract.table]))
-    archive = context.settings.landing.archive.joinpath(contract.folder).as_posix()
+def today(context: Context, contract: Contract) -> Definition:
+    return context.definitions[contract.table]
+
+
+def outdated_feeds(context: Context) -> dict[str, Definition]:
+    """Per history in production what it, or its log, was made with where that is not what it is made with today."""
+    known = context.ledger.definitions()
+    base = context.ledger.latest_publication()
+    made = {(definition.name, definition.hash): definition for definition in known}
+    newest = {definition.name: definition for definition in known}
+    found = {}
+    for table in [contract.table for contract in context.contracts if contract.stage_table in base.tables]:
+        published = made.get((table, base.definitions.get(table, "")), newest.get(table))
+        if {published, newest.get(table)} - {context.definitions[table], None}:
+            found[table] = published or context.definitions[table]
+    return found
+
+
+def _refusal(context: Context, outdated: Mapping[str, Definition]) -> ContractError:
+    contract = next(contract for contract in context.contracts if contract.table in outdated)
+    before, after = outdated[contract.table], today(context, contract)
+    if before == after:
+        return ContractError(
+            "rebuild_interrupted",
+            f"a rebuild of {contract.feed} with another contract was not finished",
+            file=contract.path,
+            hint="`cartlake rebuild --from-archive` makes the tables with the contracts as they are now.",
+        )
+    said = "; ".join(differences(before, after))
+    way = "cartlake rebuild --from-archive" if is_read_anew(before, after) else "cartlake rebuild"
     return ContractError(
         "contract_changed",
         f"the tables of {contract.feed} in production were made with another contract: {said}",
         file=contract.path,
-        hint="Put the contract back, or begin anew with it: name another lake folder in cartlake.toml ([engine] lake)"
-        f" and drop the archived files (those of this feed are in {archive}) into landing again.",
+        hint=f"Put the contract back, or make the tables again with it: `{way}`.",
     )
 
 
 def _begin_anew(context: Context, contracts: Sequence[Contract]) -> None:
     """The feeds' logs and histories are empty and of today's columns; what was staged is staged again before anything
     reads it, also by a run that has its stage loads behind it."""
+    begin_logs_anew(context, contracts)
+    for contract in contracts:
+        _empty(context, history_table(contract))
+
+
+def begin_logs_anew(context: Context, contracts: Sequence[Contract]) -> None:
+    """The feeds' logs are empty and of today's columns."""
     if not contracts:
         return
     ledger, feeds = context.ledger, {contract.feed for contract in contracts}
@@ -65,7 +93,11 @@ def _begin_anew(context: Context, contracts: Sequence[Contract]) -> None:
         for batch_id in sorted(concerned)
         if batches[batch_id].status is BatchStatus.RUNNING
     )
-    for table in [table(contract) for contract in contracts for table in (stage_table, history_table)]:
-        with context.engine.scope():
-            context.engine.values("nothing", table.columns, [])
-            context.engine.replace(table, {}, "nothing")
+    for contract in contracts:
+        _empty(context, stage_table(contract))
+
+
+def _empty(context: Context, table: Table) -> None:
+    with context.engine.scope():
+        context.engine.values("nothing", table.columns, [])
+        context.engine.replace(table, {}, "nothing")

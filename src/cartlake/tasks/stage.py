@@ -82,7 +82,7 @@ def _deliver(intake: _Intake, expected: ExpectedFile, path: Path, profile: Profi
     files = ledger.files(intake.contract.feed)
     same = next((f for f in files if f.file_sha256 == profile.sha256 and f.batch_date == batch.batch_date), None)
     if same is not None and same.status == "staged" and not intake.again:
-        announced = _announced(same, batch.batch_id, expected)
+        announced = announced_as(same, batch.batch_id, expected)
         ledger.record_files([], [announced])
         return announced
     others = _published_with(intake, profile)
@@ -93,8 +93,8 @@ def _deliver(intake: _Intake, expected: ExpectedFile, path: Path, profile: Profi
     )
     if same is not None:
         staged = replace(staged, staged_by=same.staged_by, file_name=same.file_name)
-    announced = _announced(staged, batch.batch_id, expected)
-    owner = [] if staged.staged_by == batch.batch_id else [_announced(staged, staged.staged_by, _as_staged(staged))]
+    announced = announced_as(staged, batch.batch_id, expected)
+    owner = [] if staged.staged_by == batch.batch_id else [announced_as(staged, staged.staged_by, _as_staged(staged))]
     ledger.record_files([staged], [*owner, announced])
     ledger.record_batches(replace(other, restage=True) for other in others)
     return announced
@@ -125,7 +125,7 @@ def _revision(batch: Batch, expected: ExpectedFile, files: Sequence[StagedFile])
     return len({file.file_sha256 for file in files if file.file_name == expected.name})
 
 
-def _announced(file: StagedFile, batch_id: str, expected: ExpectedFile) -> BatchFile:
+def announced_as(file: StagedFile, batch_id: str, expected: ExpectedFile) -> BatchFile:
     """The file in a batch; all its records are repetitions where it was staged by another batch or under another name.
     A repeated file that is not what this batch's manifest says of it is rejected in this batch."""
     is_repeated = (file.staged_by, file.file_name) != (batch_id, expected.name) and file.status == "staged"
