@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cartlake.core.contract import Contract, Field
-from cartlake.core.header import Layout, check_encoding, find_layout, header_text
+from cartlake.core.header import Layout, check_encoding, find_layout, header_text, named_delimiter
 from cartlake.core.profile import Profile, Profiler
 from cartlake.errors import FileRejected
 
@@ -91,7 +91,38 @@ def test_the_order_of_columns_is_free_and_what_the_contract_lacks_is_rescued_und
     layout = find_layout("Gift Note,created_timestamp,order_amount,_OP,customer_id,order_id,", contract())
     assert layout.columns == (None, "created_timestamp", "order_amount", "_op", "customer_id", "order_id", None)
     assert layout.names == ("Gift Note", "created_timestamp", "order_amount", "_OP", "customer_id", "order_id", "")
-    assert layout.unknown == ("Gift Note", "")
+    assert layout.unknown == ("Gift Note", "column 7")
+
+
+def test_columns_without_a_name_are_told_apart_by_their_place() -> None:
+    assert find_layout(f"{HEADER},, ,", contract()).unknown == ("column 5", "column 6", "column 7")
+
+
+@pytest.mark.parametrize(
+    ("head", "named", "header"),
+    [
+        (b"sep=;\r\norder_id;note\r\nO1;x\r\n", ";", "order_id;note"),
+        (b"\xef\xbb\xbfSEP=,\norder_id,note\n", ",", "order_id,note"),
+        (b"sep=\t\n\norder_id\tnote\n", "\t", "order_id\tnote"),
+        (b"sep=^\rorder_id^note\r", "^", "order_id^note"),
+        (b"\nsep=;\norder_id;note\n", None, "sep=;"),
+        (b"sep=\norder_id;note\n", None, "sep="),
+        (b"sep=;;\norder_id;note\n", None, "sep=;;"),
+        (b"order_id;note\nsep=,\n", None, "order_id;note"),
+        (b"", None, ""),
+    ],
+)
+def test_a_file_may_name_its_delimiter_in_its_first_line(head: bytes, named: str | None, header: str) -> None:
+    assert (named_delimiter(head, "utf-8"), header_text(head, "utf-8")) == (named, header)
+
+
+def test_the_contract_s_delimiter_wins_over_the_one_a_file_names_and_that_over_what_the_header_suggests() -> None:
+    semicolons = HEADER.replace(",", ";")
+    assert find_layout(semicolons, contract(delimiter=";"), named=",").delimiter == ";"
+    assert find_layout(HEADER.replace(",", "^"), contract(), named="^").delimiter == "^"
+    with pytest.raises(FileRejected) as caught:
+        find_layout(semicolons, contract(), named=",")
+    assert caught.value.code == "header_missing_columns"
 
 
 def test_one_of_the_sequence_columns_is_enough_and_a_column_with_a_default_may_be_absent() -> None:
@@ -143,7 +174,7 @@ def test_a_first_line_that_is_data_is_not_shown() -> None:
         (f"{HEADER},ORDER ID", "order_id (= order_id), ORDER ID (= order_id)"),
         (f"{HEADER},_op,_OP", "_op (= _op), _OP (= _op)"),
         (f"{HEADER},note,note ", "note, note"),
-        (f"{HEADER},,", "(no name), (no name)"),
+        (f"{HEADER}, ,column 5", "column 5, column 5"),
     ],
 )
 def test_two_columns_of_one_meaning_are_refused(header: str, told: str) -> None:

@@ -165,6 +165,10 @@ def test_items_tell_ordinal_line_and_bytes() -> None:
         (b'id,"name,qty\n1,a,2', [Header(1, 0, 13, ()), Record(1, 2, 13, 18, ("1", "a", "2"))]),
         (b"\xff,name\n1,a,2", [Header(1, 0, 7, ()), Record(1, 2, 7, 12, ("1", "a", "2"))]),
         (b"id,\nid,\n", [Header(1, 0, 4, ("id", None)), Bad(1, 2, 4, 8, "id,", "too_few_cells")]),
+        (b"\xef\xbb\xbfsep=,\nid,name,qty", [Blank(1, 0, 9), Header(2, 9, 20, ("id", "name", "qty"))]),
+        (b"Sep=;\r\n\nid,name,qty", [Blank(1, 0, 7), Blank(2, 7, 8), Header(3, 8, 19, ("id", "name", "qty"))]),
+        (b"\nsep=,\n", [Blank(1, 0, 1), Header(2, 1, 7, ("sep=", None))]),
+        (b"sep=,,\n", [Header(1, 0, 7, ("sep=", None, None))]),
     ],
 )
 def test_the_first_line_that_is_not_blank_is_the_header(data: bytes, expected: list[Item]) -> None:
@@ -461,6 +465,7 @@ PROFILES: list[tuple[str, bytes, Callable[[Profile], bool], bool]] = [
     ("mixed line ends", b"id,name\r\n1,a\n", lambda p: (p.lines, p.newline) == (2, "mixed"), False),
     ("a lone CR in a line without separators", b"id\r1\r\n", lambda p: (p.lines, p.newline) == (2, "mixed"), False),
     ("a quoted newline", b'id,name\n1,"a\nb"\n', lambda p: p.lines == 3, False),
+    ("a line that names the delimiter", b"SEP=,\nid,name\n1,a\n", lambda p: p.lines == 3, False),
     ("an unclosed quote", b'id,name\n1,"a\n', lambda p: p.quotes == 1, False),
     ("an unclosed quote in the last line", b'id,name\n1,"a', lambda p: p.quotes == 1, False),
     ("NUL", b"id,name\n1,\0\n", lambda p: p.nuls == 1, False),

@@ -108,6 +108,11 @@ CASES: dict[tuple[str, str], tuple[Cells, Cells, Cells]] = {
         {"insurance_value": "-1"},
         {"insurance_value": None},
     ),
+    ("shipping", "tracking_number_shortened"): (
+        {"tracking_number": "794644790138"},
+        {"tracking_number": "7,94645E+11"},
+        {"tracking_number": None},
+    ),
     ("shipping", "shipping_status_unknown"): (
         {"shipping_status": "Out For Delivery"},
         {"shipping_status": "beamed"},
@@ -144,6 +149,8 @@ for _feed in FEEDS:
             CASES[_feed, f"{_field.name}_missing"] = ({}, _blank, {_field.name: None})
         if _code := cast_code(_field):
             CASES[_feed, _code] = ({}, {_field.name: "n/a"}, {_field.name: None})
+        elif _field.name in contract(_feed).ids:
+            CASES[_feed, f"{_field.name}_damaged"] = ({}, {_field.name: "1,23E+11"}, {_field.name: None})
 
 ALL_CHECKS = [(feed, check) for feed in FEEDS for check in checks(contract(feed))]
 
@@ -209,6 +216,30 @@ def test_an_email_is_a_name_an_at_sign_and_a_domain_with_a_point(email: str, is_
 def test_a_phone_number_has_seven_to_fifteen_digits_and_known_signs(phone: str, is_sound: bool) -> None:
     (row,) = stage(contract("customers"), [sound("customers", phone=phone)])
     assert (row["_warnings"] is None) == is_sound
+
+
+@pytest.mark.parametrize(
+    ("order_id", "is_sound"),
+    [
+        ("123456789012", True),
+        ("5E10", True),
+        ("2E-05", True),
+        ("A-1E+11", True),
+        ("1,2,3E+11", True),
+        ("#1001", True),
+        ("1E+11", False),
+        ("1,23E+11", False),
+        ("1.23457e+17", False),
+        ("-1,23E+11", False),
+        ("########", False),
+        ("#NV", False),
+        ("#REF!", False),
+        ("#NAME?", False),
+    ],
+)
+def test_an_id_that_a_spreadsheet_damaged_is_told_from_one_that_only_looks_odd(order_id: str, is_sound: bool) -> None:
+    (row,) = stage(contract("orders"), [sound("orders", order_id=order_id)])
+    assert row["_errors"] == (None if is_sound else "order_id_damaged")
 
 
 def test_a_rule_under_a_filter_holds_for_everything_outside_it() -> None:

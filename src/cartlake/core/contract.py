@@ -99,6 +99,11 @@ class Contract:
         return next(field for field in self.fields if field.name == name)
 
     @property
+    def ids(self) -> frozenset[str]:
+        """The columns that name a record of this feed or of another."""
+        return frozenset({*self.key, *(name for each in self.relationships for name in each.columns)})
+
+    @property
     def tracked(self) -> tuple[str, ...]:
         """The columns whose change makes a new version: all but key, sequence and those excluded."""
         outside = {*self.key, *self.sequence, *self.sequence_then}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import codecs
 import difflib
 import io
+import itertools
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cartlake.core.contract import Contract
 from cartlake.core.lines import physical_lines
 from cartlake.core.profile import Profile
-from cartlake.core.records import Dialect, Header, split
+from cartlake.core.records import SEP_LINE, Dialect, Header, split
 from cartlake.errors import FileRejected
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -39,7 +41,7 @@ _JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*[\[{"\]])')
 @dataclass(frozen=True)
 class Layout:
     """How the columns of a file map to the contract. `columns` has, for each position, the field (or `_op`), or None
-    where the contract does not know the column: then it is rescued under `names`, the header's text as it stands."""
+    where the contract does not know the column; `names` are the header's texts as they stand."""
 
     delimiter: str
     columns: tuple[str | None, ...]
@@ -47,7 +49,13 @@ class Layout:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        return tuple(name for name, column in zip(self.names, self.columns, strict=True) if column is None)
+        return tuple(self.rescued.values())
+
+    @property
+    def rescued(self) -> dict[int, str]:
+        """By position, under which name the cells of an unknown column are kept: the header's, or `column 7`."""
+        unknown = [place for place, column in enumerate(self.columns) if column is None]
+        return {place: self.names[place] if self.names[place].strip() else f"column {place + 1}" for place in unknown}
 
 
 def check_encoding(profile: Profile, head: bytes, contract: Contract) -> str:
@@ -103,13 +111,19 @@ def _not_utf8(offset: int, likely: str, contract: Contract) -> FileRejected:
     return FileRejected("not_utf8", f"the file is not UTF-8 from byte {offset} on; it may be {likely}", hint=hint)
 
 
+def named_delimiter(head: bytes, codec: str) -> str | None:
+    """The delimiter that a file names in a first line of its own, `sep=;`."""
+    found = SEP_LINE.match(next(_lines(head, codec)))
+    return found[1] if found else None
+
+
 def header_text(head: bytes, codec: str) -> str:
-    """The text of the header in the first bytes of a file: its first line that is not blank, or the lines as far as
-    the quotes in it are closed."""
-    text = head.decode(codec, "replace").removeprefix("\ufeff").lstrip("\r\n")
+    """The text of the header in the first bytes of a file: its first line that is neither blank nor `sep=;`, or the
+    lines as far as the quotes in it are closed."""
+    every = (line if number else SEP_LINE.sub("", line) for number, line in enumerate(_lines(head, codec)))
     lines: list[str] = []
     quotes = 0
-    for line in io.StringIO(text, newline=""):
+    for line in itertools.dropwhile(lambda line: not line.strip("\r\n"), every):
         lines.append(line)
         quotes += line.count('"')
         if quotes % 2 == 0:
@@ -117,13 +131,22 @@ def header_text(head: bytes, codec: str) -> str:
     return "".join(lines[:1]).rstrip("\r\n")
 
 
-def find_layout(header_line: str, contract: Contract) -> Layout:
-    """The layout under the delimiter that gives most columns of the contract; all it cannot do without are there.
+def _lines(head: bytes, codec: str) -> Iterator[str]:
+    """The lines in the first bytes of a file, at least one, with their ends."""
+    lines = io.StringIO(head.decode(codec, "replace").removeprefix("\ufeff"), newline="")
+    yield next(lines, "")
+    yield from lines
+
+
+def find_layout(header_line: str, contract: Contract, named: str | None = None) -> Layout:
+    """The layout under the delimiter of the contract, else the one `named` by the file, else the one that gives most
+    columns of the contract; all it cannot do without are there.
 
     FileRejected, line 1: not_a_table, header_missing (the first line is data), header_missing_columns,
     header_ambiguous. Messages show names from the header, never what looks like data.
     """
-    delimiters = (contract.delimiter,) if contract.delimiter else DELIMITERS
+    known = contract.delimiter or named
+    delimiters = (known,) if known else DELIMITERS
     layouts = [layout for delimiter in delimiters if (layout := _layout(header_line, delimiter, contract))]
     if not layouts:
         raise _rejected("not_a_table", "the header cannot be read: its quotes do not match", "Correct the header line.")
@@ -187,12 +210,12 @@ def _closest(field: str, layout: Layout) -> list[str]:
 
 
 def _require_distinct(layout: Layout) -> None:
-    pairs = list(zip(layout.names, layout.columns, strict=True))
-    meant = Counter(column or name.strip() for name, column in pairs)
-    twice = [(name, column) for name, column in pairs if meant[column or name.strip()] > 1]
+    meanings = [column or layout.rescued[place].strip() for place, column in enumerate(layout.columns)]
+    count = Counter(meanings)
+    twice = [pair for pair in zip(layout.names, meanings, layout.columns, strict=True) if count[pair[1]] > 1]
     if not twice:
         return
-    told = _shown([f"{name.strip() or '(no name)'}{f' (= {column})' if column else ''}" for name, column in twice])
+    told = _shown([f"{name.strip() or meaning}{f' (= {column})' if column else ''}" for name, meaning, column in twice])
     raise _rejected("header_ambiguous", f"columns of the header mean the same: {told}", "Rename or remove all but one.")
 
 

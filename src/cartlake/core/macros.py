@@ -32,7 +32,13 @@ PATTERN_PARTS = {
     "mm": ("[0-5][0-9]", "%M"),
     "ss": ("[0-5][0-9]", "%S"),
 }
-PATTERN_TOKEN = re.compile(r"yyyy|MM|dd|HH|mm|ss|'T'|[^A-Za-z']")
+SHORT_PARTS = {
+    "M": ("MM", "(?:0?[1-9]|1[0-2])"),
+    "d": ("dd", "(?:0?[1-9]|[12][0-9]|3[01])"),
+    "H": ("HH", "(?:[01]?[0-9]|2[0-3])"),
+}
+"""Parts of one or two digits: the part they stand for, and their digits."""
+PATTERN_TOKEN = re.compile(r"yyyy|MM?|dd?|HH?|mm|ss|'T'|[^A-Za-z']")
 
 
 def quoted(text: str, target: Target) -> str:
@@ -125,8 +131,8 @@ def parse_bigint_sql(target: Target) -> str:
 
 
 PARSE_BOOLEAN = (
-    "CASE WHEN lower(_1) IN ('true', '1', 'yes', 'y', 't') THEN TRUE "
-    "WHEN lower(_1) IN ('false', '0', 'no', 'n', 'f') THEN FALSE END"
+    "CASE WHEN lower(_1) IN ('true', '1', 'yes', 'y', 't', 'wahr', 'ja') THEN TRUE "
+    "WHEN lower(_1) IN ('false', '0', 'no', 'n', 'f', 'falsch', 'nein') THEN FALSE END"
 )
 
 # --- times -----------------------------------------------------------------------------------------------------
@@ -160,28 +166,49 @@ def local_hour_sql(values: Sequence[str], target: Target) -> str:
 
 def _pattern(pattern: str) -> list[str]:
     parts = PATTERN_TOKEN.findall(pattern)
-    named = [part for part in parts if part in PATTERN_PARTS]
+    named = [part for part in map(_full, parts) if part in PATTERN_PARTS]
     wanted = list(PATTERN_PARTS)
-    if "".join(parts) != pattern or set(named) != set(wanted[: len(named)]) or not 3 <= len(named) <= 6:
+    if "".join(parts) != pattern or sorted(named) != sorted(wanted[: len(named)]) or not 3 <= len(named) <= 6:
         raise ValueError(
             f"{pattern or 'an expression'} is not a pattern of yyyy, MM, dd and at most HH, mm, ss, with separators"
         )
+    for place, part in enumerate(parts):
+        beside = parts[max(place - 1, 0) : place + 2]
+        if part in SHORT_PARTS and sum(_full(each) in PATTERN_PARTS for each in beside) > 1:
+            raise ValueError(f"{pattern}: `{part}` may have two digits and needs separators around it")
     return [part.strip("'") if part.startswith("'") else part for part in parts]
 
 
+def _full(part: str) -> str:
+    return SHORT_PARTS[part][0] if part in SHORT_PARTS else part
+
+
 def _by_pattern(pattern: str, target: Target) -> tuple[str, str]:
-    """The guard and the local timestamp of a text in `pattern`, whose parts all have fixed widths."""
+    """The guard and the local timestamp of a text in `pattern`."""
     parts = _pattern(pattern)
-    expression = "".join(PATTERN_PARTS[p][0] if p in PATTERN_PARTS else re.escape(p) for p in parts)
-    guard = full_match(expression, target)
+    guard = full_match("".join(map(_digits, parts)), target)
     if target == "duckdb":
-        strptime = "".join(PATTERN_PARTS[p][1] if p in PATTERN_PARTS else p.replace("%", "%%") for p in parts)
+        strptime = "".join(
+            PATTERN_PARTS[p][1] if p in PATTERN_PARTS else p.replace("%", "%%") for p in map(_full, parts)
+        )
         return guard, f"TRY_STRPTIME(_1, {quoted(strptime, target)})"
-    at = {part: 1 + sum(map(len, parts[:n])) for n, part in enumerate(parts) if part in PATTERN_PARTS}
-    pieces = [f"substr(_1, {at[p]}, {len(p)})" if p in at else "'00'" for p in PATTERN_PARTS]
     seams = ["'-'", "'-'", "' '", "':'", "':'"]
-    text = ", ".join(piece for pair in zip(pieces, [*seams, "''"], strict=True) for piece in pair)
+    text = ", ".join(piece for pair in zip(_pieces_spark(parts), [*seams, "''"], strict=True) for piece in pair)
     return guard, f"TRY_CAST(concat_ws('', {text}) AS TIMESTAMP)"
+
+
+def _digits(part: str) -> str:
+    return SHORT_PARTS[part][1] if part in SHORT_PARTS else PATTERN_PARTS.get(part, (re.escape(part), ""))[0]
+
+
+def _pieces_spark(parts: Sequence[str]) -> list[str]:
+    """Year to second of a text: by place, which is cheaper, where all parts have fixed widths."""
+    if not SHORT_PARTS.keys() & set(parts):
+        at = {part: 1 + sum(map(len, parts[:n])) for n, part in enumerate(parts) if part in PATTERN_PARTS}
+        return [f"substr(_1, {at[p]}, {len(p)})" if p in at else "'00'" for p in PATTERN_PARTS]
+    grouped = quoted("".join(f"({_digits(p)})" for p in parts), "spark")
+    group = {_full(part): number for number, part in enumerate(parts, 1)}
+    return [f"regexp_extract(_1, {grouped}, {group[p]})" if p in group else "'00'" for p in PATTERN_PARTS]
 
 
 def parse_timestamp_sql(values: Sequence[str], target: Target) -> str:
@@ -206,7 +233,7 @@ def parse_date_sql(values: Sequence[str], target: Target) -> str:
     iso = full_match(f"{DATE}(?:[ T]{MIDNIGHT}{OFFSET}?)?", target)
     branches = [(iso, "TRY_CAST(substr(_1, 1, 10) AS DATE)")]
     for pattern in values[1:]:
-        if "HH" in pattern:
+        if "H" in pattern:
             raise ValueError(f"{pattern} is a pattern of a time; parse_timestamp takes it")
         guard, local = _by_pattern(pattern, target)
         branches.append((guard, f"CAST({local} AS DATE)"))

@@ -12,6 +12,7 @@ PROBE = 4_096  # lines up to this length are not measured
 PART = 8 << 20  # bytes between two splits, rounded up to the end of a line and a chunk
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_BEGINNING = 7  # bytes that tell the encoding and a `sep=` line
 _SEPARATORS = b",;\t|"
 _CONTENT = bytes(set(range(256)) - set(b'"\n\0' + _SEPARATORS))
 
@@ -32,11 +33,11 @@ class Profile:
     last one without line end included. `longest_line` is an upper bound in bytes: lines below 4 KiB are not told
     apart, UTF-16 counts as twice its UTF-8. `bad_byte_at` is the offset of the first byte that is not valid UTF-8.
 
-    `clean`: UTF-8, no NUL, one line end ("\\n" or "\\r\\n"), blank lines only at the end, an even number of quotes in
-    every line, no line over `MAX_LINE`; then record N stands on line N + 1. That permits to try an engine's fast
-    reader and proves nothing: quotes are counted, not parsed, since the delimiter is not known yet. Its result
-    stands only if it has `records_if_clean` rows of the header's width, none of them equal to the header and, where
-    there are `quotes`, none with a quote in a cell (lenient readers accept quotes inside unquoted cells).
+    `clean`: UTF-8, no NUL, one line end ("\\n" or "\\r\\n"), blank lines only at the end, no `sep=` line, an even
+    number of quotes in every line, no line over `MAX_LINE`; then record N stands on line N + 1. That permits to try an
+    engine's fast reader and proves nothing: quotes are counted, not parsed, since the delimiter is not known yet. Its
+    result stands only if it has `records_if_clean` rows of the header's width, none of them equal to the header and,
+    where there are `quotes`, none with a quote in a cell (lenient readers accept quotes inside unquoted cells).
 
     `splits` cut a clean file into parts of about `PART` bytes that can be read apart; only where every line is an item
     of its own is it sure that a line's end is not inside a record, so other files have none.
@@ -77,7 +78,7 @@ class Profiler:
         self._lines = self._blank_lines = self._nuls = self._quotes = self._longest = 0
         self._open = 0  # bytes of the line that the last chunk left unfinished
         self._odd = b""  # a quote, when that line has an odd number of them
-        self._blank_inside = self._unbalanced = False
+        self._names_delimiter = self._blank_inside = self._unbalanced = False
         self._splits: list[Split] = []
 
     def update(self, chunk: bytes) -> None:
@@ -88,7 +89,7 @@ class Profiler:
             self._split(chunk)
         else:
             self._head += chunk
-            if len(self._head) >= len(codecs.BOM_UTF8):
+            if len(self._head) >= _BEGINNING:
                 self._begin(self._head)
 
     def finish(self) -> Profile:
@@ -98,6 +99,7 @@ class Profiler:
         found = self._newlines.newlines
         longest = (max(self._longest, self._open) + 1) * (1 if self._encoding == "utf-8" else 2)
         spoilt = self._bad_at is not None or self._nuls or self._blank_inside or self._unbalanced or self._odd
+        spoilt = spoilt or self._names_delimiter
         fits = self._encoding == "utf-8" and found in ("\n", "\r\n") and longest <= MAX_LINE
         clean = fits and not spoilt
         return Profile(
@@ -127,6 +129,7 @@ class Profiler:
         errors = "strict" if self._encoding == "utf-8" else "replace"
         self._decoder = codecs.getincrementaldecoder(self._encoding)(errors)
         self._decoded, self._head = len(self._bom), None  # `_decoded`: where the decoder's next character begins
+        self._names_delimiter = head[len(self._bom) :].lower().startswith(b"sep=")
         self._text(head[len(self._bom) :])
 
     def _text(self, chunk: bytes, final: bool = False) -> None:

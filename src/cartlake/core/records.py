@@ -23,6 +23,9 @@ from cartlake.core.profile import MAX_LINE
 MAX_SPAN = 1_000  # physical lines of one record
 BLOCK = 256  # physical lines split at once
 
+SEP_LINE = re.compile(r"\Asep=([^\r\n])[\r\n]*\Z", re.IGNORECASE)
+"""What spreadsheets write and read as the first line of a file, to name its delimiter."""
+
 _QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
 
 Cells = tuple[str | None, ...]
@@ -82,6 +85,8 @@ class Bad(NamedTuple):
 
 
 class Blank(NamedTuple):
+    """A line without cells: blank, or the `SEP_LINE` that a file may begin with."""
+
     line: int
     start: int
     end: int
@@ -147,7 +152,7 @@ class _Splitter:
         if len(texts) < len(lines) or "\0" in "".join(cast(list[str], texts)):
             texts = [None if self._unreadable(line) else cast(bytes, line).decode(encoding) for line in lines]
         if self._start == 0 and texts and texts[0]:
-            texts[0] = texts[0].removeprefix("\ufeff")
+            texts[0] = SEP_LINE.sub("", texts[0].removeprefix("\ufeff"))
         return texts
 
     def _unreadable(self, line: Line) -> str:

@@ -44,6 +44,9 @@ _ISO_4217 = (
 )
 CURRENCIES = tuple(_ISO_4217.split())
 
+_ERRORS = "N/A|NV|REF!|BEZUG!|VALUE!|WERT!|NAME[?]|DIV/0!|NUM!|ZAHL!|NULL!"
+_DAMAGED = f"^([+-]?[0-9]([.,][0-9]+)?[Ee][+][0-9]+|#+|#({_ERRORS}))$"
+
 
 def is_present(column: AnyColumn) -> str:
     """There is a value; the one function that a NULL fails."""
@@ -97,6 +100,11 @@ def matches_phone(column: TextColumn) -> str:
     return f"({column} IS NULL OR ({shape} AND length(digits({column})) >= 7 AND length(digits({column})) <= 15))"
 
 
+def is_undamaged(column: TextColumn) -> str:
+    """No long number that a spreadsheet shortened (`1,23E+11`), no `###` and no `#REF!`: the value itself is lost."""
+    return f"({column} IS NULL OR NOT matches({column}, {quoted(_DAMAGED)}))"
+
+
 def is_not_after(column: DateColumn, other: DateColumn) -> str:
     """Not later than `other`; passes if one is NULL."""
     return f"({column} IS NULL OR {other} IS NULL OR {column} <= {other})"
@@ -134,6 +142,7 @@ FUNCTIONS: Mapping[str, Callable[..., str]] = {
         is_currency,
         matches_email,
         matches_phone,
+        is_undamaged,
         is_not_after,
         date_not_after_event,
         date_not_before,
@@ -185,7 +194,14 @@ def cast_code(field: Field) -> str | None:
     return f"{field.name}_{code}" if code else None
 
 
+def damaged_code(field: Field) -> str:
+    """The code of an id that a spreadsheet damaged."""
+    return f"{field.name}_damaged"
+
+
 def automatic_codes(fields: tuple[Field, ...]) -> tuple[str, ...]:
-    """The codes of the rules that need no declaration, whether these columns are required or not."""
-    of_fields = (code for field in fields for code in (missing_code(field), cast_code(field)) if code)
+    """The codes of the rules that need no declaration, whether these columns are required, or ids, or not."""
+    of_fields = (
+        code for field in fields for code in (missing_code(field), cast_code(field) or damaged_code(field)) if code
+    )
     return (OP_UNKNOWN, *of_fields, SEQUENCE_MISSING, SEQUENCE_AHEAD)

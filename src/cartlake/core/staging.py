@@ -14,8 +14,11 @@ from cartlake.core.rules import (
     OP_UNKNOWN,
     SEQUENCE_AHEAD,
     SEQUENCE_MISSING,
+    TextColumn,
     cast_code,
     condition,
+    damaged_code,
+    is_undamaged,
     missing_code,
     quoted,
 )
@@ -101,6 +104,9 @@ def _cell_checks(field: Field, contract: Contract) -> Iterator[Check]:
     if unreadable:
         broken = f"{_text_name(field.name)} IS NOT NULL AND `{field.name}` IS NULL"
         yield Check(unreadable, "error", broken, essential, f"`{field.name}` can be read as {field.type}")
+    elif field.name in contract.ids:
+        broken = f"NOT coalesce({is_undamaged(TextColumn(f'`{field.name}`'))}, false)"
+        yield Check(damaged_code(field), criticality, broken, essential, f"`{field.name}` is as the system wrote it")
 
 
 def _repeats(present: Sequence[str], rescued: Sequence[str]) -> str:

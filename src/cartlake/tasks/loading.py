@@ -12,10 +12,11 @@ from typing import BinaryIO
 from cartlake.core.batch import Batch
 from cartlake.core.contract import Contract
 from cartlake.core.entries import Counts, StagedFile
-from cartlake.core.header import check_encoding, find_layout, header_text
+from cartlake.core.header import Layout, check_encoding, find_layout, header_text, named_delimiter
 from cartlake.core.lines import physical_lines, raw_lines
 from cartlake.core.manifest import ExpectedFile, differs
 from cartlake.core.profile import Profile
+from cartlake.core.rules import quoted
 from cartlake.core.staging import stage_queries
 from cartlake.core.table import BIGINT, STRING, Column
 from cartlake.core.tables import QUARANTINE, stage_table
@@ -76,7 +77,7 @@ def require_readable(delivery: Delivery) -> RecordSource:
     with delivery.path.open("rb") as file:
         head = file.read(_HEAD)
     codec = check_encoding(profile, head, delivery.contract)
-    layout = find_layout(header_text(head, codec), delivery.contract)
+    layout = find_layout(header_text(head, codec), delivery.contract, named_delimiter(head, codec))
     return RecordSource(delivery.path, profile, codec, layout)
 
 
@@ -95,8 +96,8 @@ def _require_as_announced(delivery: Delivery, rows: int | None) -> None:
 def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -> StagedFile:
     engine, contract = context.engine, delivery.contract
     count = engine.records("records", source)
-    rescued = [name for name, column in zip(source.layout.names, source.layout.columns, strict=True) if column is None]
-    queries = stage_queries(contract, tuple(name for name in source.layout.columns if name), rescued)
+    layout = source.layout
+    queries = stage_queries(contract, tuple(name for name in layout.columns if name), layout.unknown)
     parameters = _parameters(context, delivery)
     duplicates = engine.materialise("repeats", queries.repeats)
     engine.define("typed", queries.typed, parameters)
@@ -116,7 +117,21 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
     _require_as_announced(delivery, count.rows_in)
     engine.replace(QUARANTINE, _quarantine_slice(delivery), None if is_all_good else "unfit")
     engine.replace(stage_table(contract), delivery.slice, "logged" if good else None)
-    return _staged_file(delivery, counts, source, ",".join(rescued) or None)
+    return _staged_file(delivery, counts, source, ",".join(_drift(context, layout)) or None)
+
+
+def _drift(context: Context, layout: Layout) -> list[str]:
+    """The unknown columns, in the order of the file. One without a name is among them only if it holds anything:
+    spreadsheets save empty columns on the right."""
+    nameless = [name for place, name in layout.rescued.items() if name != layout.names[place]]
+    if not nameless:
+        return list(layout.unknown)
+    held = ", ".join(
+        f"bool_or(element_at(_rescued, {quoted(name)}) IS NOT NULL) AS c{n}" for n, name in enumerate(nameless)
+    )
+    [found] = context.engine.rows(f"SELECT {held} FROM records")
+    empty = {name for n, name in enumerate(nameless) if not found[f"c{n}"]}
+    return [name for name in layout.unknown if name not in empty]
 
 
 def _parameters(context: Context, delivery: Delivery) -> dict[str, object]:

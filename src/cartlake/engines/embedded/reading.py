@@ -110,8 +110,8 @@ def _insert(database: Duck, table: str, rows: Sequence[tuple[object, ...]], inte
 
 def _cells(layout: Layout) -> str:
     known = [f"c{i} AS {quote(column)}" for i, column in enumerate(layout.columns) if column is not None]
-    others = [(layout.names[i], f"c{i}") for i, column in enumerate(layout.columns) if column is None]
-    entries = ", ".join(f"{{'key': {literal(header)}, 'value': {cell}}}" for header, cell in others)
+    others = layout.rescued
+    entries = ", ".join(f"{{'key': {literal(header)}, 'value': c{i}}}" for i, header in others.items())
     rescued = (
         f"map_from_entries(list_filter([{entries}], lambda e: e.value IS NOT NULL))"
         if others

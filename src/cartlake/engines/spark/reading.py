@@ -40,8 +40,8 @@ def split_in_parallel(session: SparkSession, source: RecordSource) -> DataFrame:
 def relations(layout: Layout, items: str) -> tuple[str, str]:
     """The queries of `records` and of its unreadable ones."""
     known = [f"c{place} AS {quote(column)}" for place, column in enumerate(layout.columns) if column is not None]
-    others = [(layout.names[place], f"c{place}") for place, column in enumerate(layout.columns) if column is None]
-    entries = ", ".join(f"{literal(header)}, {cell}" for header, cell in others)
+    others = layout.rescued
+    entries = ", ".join(f"{literal(header)}, c{place}" for place, header in others.items())
     rescued = f"map_filter(map({entries}), (k, v) -> v IS NOT NULL)" if others else "CAST(NULL AS map<string,string>)"
     numbers = ", ".join(_NUMBERS)
     good = f"SELECT {', '.join([numbers, *known])}, {rescued} AS _rescued FROM {quote(items)} WHERE _reason IS NULL"
