@@ -67,7 +67,7 @@ def test_a_public_name_is_there_and_says_what_it_is(name: str) -> None:
 
 
 def test_a_lake_can_do_this_and_each_call_says_what_is_true_afterwards() -> None:
-    calls = {name: call for name, call in vars(Lake).items() if inspect.isfunction(call) and not name.startswith("_")}
+    calls = {name: call for name, call in inspect.getmembers(Lake, inspect.isfunction) if name[0] != "_"}
     assert {name: list(inspect.signature(call).parameters)[1:] for name, call in calls.items()} == CALLS
     assert [name for name, call in calls.items() if not call.__doc__] == []
 

@@ -1,0 +1,82 @@
+"""The part of `Lake` where people decide: about batches, and about what production is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from cartlake import queries, runs, withdraw
+from cartlake.core.batch import Batch, BatchStatus
+from cartlake.errors import UsageError
+from cartlake.lake.opened import Opened, who
+from cartlake.queries import BatchReport
+from cartlake.rebuild import Rebuild, rebuild
+
+
+class Deciding(Opened):
+    """See `Lake`."""
+
+    def release(self, batch_id: str, why: str, actor: str | None = None) -> BatchReport:
+        """A held batch is ready and the gate will let it through; who and why are recorded."""
+        with self._door.locked() as context:
+            batch = queries.find_batch(context, batch_id)
+            if batch.status is not BatchStatus.HELD:
+                raise _wrong_state(batch, "only a held batch can be released")
+            released = replace(batch, status=BatchStatus.READY, is_released=True, reason=why, actor=actor or who())
+            context.ledger.record_batches([released])
+            return queries.batch_reports(context, [batch_id])[0]
+
+    def reject(self, batch_id: str, why: str, actor: str | None = None) -> BatchReport:
+        """Nothing of the batch is in production, and it stays out; a published one is taken out at once."""
+        with self._door.locked() as context:
+            runs.recover(context)
+            batch = queries.find_batch(context, batch_id)
+            if batch.status is BatchStatus.REJECTED:
+                return queries.batch_reports(context, [batch_id])[0]
+            if batch.status is BatchStatus.PUBLISHED:
+                withdraw.take_out(context, batch)
+            rejected = replace(
+                batch, status=BatchStatus.REJECTED, restage=False, run_id=None, reason=why, actor=actor or who()
+            )
+            context.ledger.record_batches([rejected])
+            return queries.batch_reports(context, [batch_id])[0]
+
+    def retry(self, batch_id: str, actor: str | None = None) -> BatchReport:
+        """The next run reads the batch's claimed files again with today's contracts. Raises UsageError if the archive
+        has them no longer."""
+        with self._door.locked() as context:
+            runs.recover(context)
+            batch = queries.find_batch(context, batch_id)
+            if batch.status in (BatchStatus.WAITING, BatchStatus.READY):
+                raise _wrong_state(batch, "it has not run yet")
+            runs.require_archived(context, batch_id)
+            status = BatchStatus.PUBLISHED if batch.status is BatchStatus.PUBLISHED else BatchStatus.READY
+            again = replace(batch, status=status, restage=True, run_id=None, actor=actor or who())
+            context.ledger.record_batches([again])
+            return queries.batch_reports(context, [batch_id])[0]
+
+    def rollback(self, batch_id: str, actor: str | None = None) -> list[BatchReport]:
+        """Production is as it was published with this batch, but for what was decided about earlier batches since; the
+        batches that entered it later are held, and returned."""
+        with self._door.locked() as context:
+            runs.recover(context)
+            left = withdraw.roll_back(context, queries.find_batch(context, batch_id), actor or who())
+            return queries.batch_reports(context, left)
+
+    def rebuild(self, tables: Sequence[str] = (), since: date | None = None, *, from_archive: bool = False) -> Rebuild:
+        """Production tables are made again from the accepted logs, or from the archived files with today's contracts,
+        and published together. See `cartlake.rebuild`."""
+        with self._door.locked(anew=True) as context:
+            runs.recover(context)
+            return rebuild(context, tables, since, from_archive=from_archive)
+
+    def create_manifest(self, batch_date: date | None = None) -> list[Path]:
+        """A manifest for the landed files that no batch names, one per date (all for `batch_date` if given)."""
+        with self._door.locked() as context:
+            return runs.announce_landed(context, batch_date)
+
+
+def _wrong_state(batch: Batch, why: str) -> UsageError:
+    return UsageError("batch_state", f"batch {batch.batch_id} is {batch.status}: {why}")

@@ -1,0 +1,67 @@
+"""The part of `Lake` that shows what is there. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cartlake import queries
+from cartlake.core.arrival import unannounced
+from cartlake.core.entries import Publication
+from cartlake.core.names import LandedFile
+from cartlake.engines.base import Row
+from cartlake.lake.opened import Opened
+from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
+from cartlake.tasks.arrivals import look
+
+
+@dataclass(frozen=True)
+class Status:
+    """The lake at a glance."""
+
+    project: Path
+    batches: tuple[BatchReport, ...]
+    unannounced: tuple[LandedFile, ...]
+    publication: Publication
+    notices: tuple[str, ...]
+
+
+class Looking(Opened):
+    """See `Lake`."""
+
+    def status(self) -> Status:
+        """Everything at a glance, without changing anything."""
+        context = self._door.context()
+        seen, known = look(context)
+        return Status(
+            self.settings.project,
+            tuple(queries.batch_reports(context)),
+            unannounced(seen.files, known.batches.values()),
+            context.ledger.latest_publication(),
+            seen.notices,
+        )
+
+    def batches(self) -> list[BatchReport]:
+        """All batches, by date."""
+        return queries.batch_reports(self._door.context())
+
+    def batch(self, batch_id: str) -> BatchDetail:
+        """One batch with its files, task attempts and rule results. Raises UsageError with close names."""
+        return queries.batch_detail(self._door.context(), batch_id)
+
+    def quarantine(self, batch_id: str | None = None, feed: str | None = None, *, every: bool = False) -> list[Row]:
+        """Quarantined records: `id`, `batch_id`, `feed`, `source_file`, `line`, `reasons`, `raw`, ..."""
+        return queries.quarantine(self._door.context(), batch_id, feed, every=every)
+
+    def query(self, sql: str, at: str | None = None) -> tuple[list[str], list[Row]]:
+        """Columns and rows of one SELECT over the published tables and views; `at` is a batch: as published then."""
+        return queries.query(self._door.context(), sql, at)
+
+    def history(self, table: str, key: Sequence[str]) -> list[Version]:
+        """The life of one key. Raises UsageError if the table has no history or there is no such key."""
+        return queries.history(self._door.context(), table, key)
+
+    def test(self) -> list[CaseResult]:
+        """Every given/expect case of the project's models, run on the engine."""
+        return queries.run_cases(self._door.context())

@@ -1,0 +1,112 @@
+"""The part of `Lake` that runs: all tasks, one of them, whenever something lands; and upkeep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from cartlake import pipeline, queries, runs
+from cartlake.core import dag
+from cartlake.core.batch import BatchStatus
+from cartlake.core.entries import MaintenanceStep, Run
+from cartlake.errors import Locked, UsageError
+from cartlake.lake.opened import Opened
+from cartlake.pipeline import OnTask
+from cartlake.queries import BatchReport
+from cartlake.tasks.context import Context
+from cartlake.tasks.maintain import maintain
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run did: its batches as they stand afterwards, in its order; `notices` are for people."""
+
+    run_id: str | None
+    batches: tuple[BatchReport, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def has_failed(self) -> bool:
+        return any(report.batch.status is BatchStatus.FAILED for report in self.batches)
+
+
+class Running(Opened):
+    """See `Lake`."""
+
+    def run(self, on_task: OnTask = lambda *_: None) -> RunReport:
+        """Every batch that is ready has gone through the eight tasks, in `batch_date` order."""
+        with self._door.locked() as context:
+            with context.ledger.together():
+                runs.recover(context)
+                notices = runs.survey(context)
+                run = runs.start_run(context)
+            if run is not None:
+                pipeline.run_tasks(context, run, on_task)
+                runs.survey(context)
+            return self._report(context, run, notices)
+
+    def task(
+        self, name: str, *, batch_id: str | None = None, run_id: str | None = None, on_task: OnTask = lambda *_: None
+    ) -> RunReport:
+        """One task ran over the batches of a run, or over one batch; a run that does not exist yet is started with
+        what is ready. Raises UsageError if a task before it has not run."""
+        with self._door.locked() as context:
+            if name not in dag.task_names(context.contracts):
+                names = ", ".join(dag.task_names(context.contracts))
+                raise UsageError("task_unknown", f"there is no task {name!r}", hint=f"Tasks are {names}.")
+            runs.settle_published(context)
+            run, notices = self._run_of(context, name, batch_id, run_id)
+            if run is not None:
+                pipeline.require_inputs(context, run, name)
+                pipeline.run_task(context, run, name, on_task)
+                if name == dag.MERGE:
+                    runs.end_run(context, run)
+                    notices += runs.survey(context)
+            return self._report(context, run, notices)
+
+    def _run_of(
+        self, context: Context, task: str, batch_id: str | None, run_id: str | None
+    ) -> tuple[Run | None, tuple[str, ...]]:
+        known = {run.run_id: run for run in context.ledger.runs()}
+        if batch_id is not None:
+            runs.survey(context)
+            batch = queries.find_batch(context, batch_id)
+            run_id = batch.run_id
+            if run_id is None and not (batch.restage or batch.status is BatchStatus.READY):
+                return None, (f"{batch_id} is {batch.status}: {task} changes nothing",)
+        if run_id is not None and run_id in known:
+            return known[run_id], ()
+        if task not in _loads(context):
+            what = f"batch {batch_id}" if batch_id else f"run {run_id}"
+            first = _loads(context)[0]
+            raise UsageError("task_inputs_missing", f"{what} is not under way", hint=f"Begin with the task {first}.")
+        notices = runs.survey(context)
+        return runs.start_run(context, run_id, only=batch_id), notices
+
+    def watch(
+        self, stop: Callable[[], bool], on_run: Callable[[RunReport], None], on_task: OnTask = lambda *_: None
+    ) -> None:
+        """Runs whenever something lands, until `stop` says so; if another process has the lake then, as soon as it is
+        free. See `cartlake.watching`."""
+        from cartlake.watching import arrivals, attempts
+
+        for _ in arrivals(self.settings, stop):
+            for _ in attempts(stop):
+                with suppress(Locked):
+                    on_run(self.run(on_task))
+                    break
+
+    def maintain(self, *, dry_run: bool = False) -> list[MaintenanceStep]:
+        """Small files are joined, and what the settings under [maintain] do not keep is removed; what was done, also in
+        the relation `maintenance`. Readers see the same rows. `dry_run` only says what would be done."""
+        with self._door.locked() as context:
+            return maintain(context, dry_run=dry_run)
+
+    def _report(self, context: Context, run: Run | None, notices: tuple[str, ...]) -> RunReport:
+        batches = () if run is None else tuple(queries.batch_reports(context, run.batches))
+        return RunReport(None if run is None else run.run_id, batches, notices)
+
+
+def _loads(context: Context) -> tuple[str, ...]:
+    return tuple(contract.task for contract in context.contracts)
