@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cartlake.errors import CartlakeError, ConfigError, DataError, EngineError, Locked, UsageError
+    from cartlake.health import FeedHealth
     from cartlake.lake import Lake, RunReport, Status
     from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
     from cartlake.settings import Settings, load_settings
@@ -23,6 +24,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "EngineError",
+    "FeedHealth",
     "Lake",
     "Locked",
     "RunReport",
@@ -35,6 +37,7 @@ __all__ = [
 
 _HOMES = {
     "cartlake.lake": ("Lake", "RunReport", "Status"),
+    "cartlake.health": ("FeedHealth",),
     "cartlake.queries": ("BatchDetail", "BatchReport", "CaseResult", "Version"),
     "cartlake.settings": ("Settings", "load_settings"),
     "cartlake.errors": ("CartlakeError", "ConfigError", "DataError", "EngineError", "Locked", "UsageError"),

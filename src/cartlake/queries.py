@@ -25,7 +25,7 @@ from cartlake.core.sqltext import name, names
 from cartlake.core.table import Column, Table
 from cartlake.core.tables import (
     LEDGER_VIEWS,
-    PUBLICATIONS,
+    OF_BATCHES,
     QUARANTINE,
     STAGE_COLUMNS,
     VALIDATION_RESULTS,
@@ -162,7 +162,7 @@ def published(context: Context, at: str | None = None) -> Iterator[Publication]:
     with engine.scope():
         for table in _tables_as_published(context, publication):
             engine.read(table.name, table, publication.tables.get(table.name, 0))
-        for table in (PUBLICATIONS, VALIDATION_RESULTS):
+        for table in OF_BATCHES:
             engine.read(table.name, table)
         context.ledger.define_views()
         _define_quarantine(context)
@@ -206,7 +206,7 @@ def published_names(context: Context) -> list[str]:
     """The tables and views that a query may read."""
     views = [model.name for model in context.models if model.kind == "view"]
     tables = [table.name for table in (*context.production_tables, *context.stage_tables)]
-    ledger = [PUBLICATIONS.name, QUARANTINE.name, VALIDATION_RESULTS.name, "batches", *LEDGER_VIEWS]
+    ledger = [*(table.name for table in OF_BATCHES), QUARANTINE.name, "batches", *LEDGER_VIEWS]
     return sorted([*views, *tables, *ledger])
 
 

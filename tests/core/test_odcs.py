@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.core.stagedb import FEEDS, contract, contract_text
 
-from cartlake.core.contract import Contract, CrossRule, Field, Relationship
+from cartlake.core.contract import Contract, CrossRule, Field, Relationship, ServiceLevel
 from cartlake.core.odcs import parse_contract
 from cartlake.core.yamltext import Node, load
 from cartlake.errors import ContractError, ModelError
@@ -454,3 +455,43 @@ def test_a_node_is_its_value_and_place() -> None:
     second = node.mapping(("a",))["a"].items()[1]
     assert isinstance(second, Node)
     assert (second.text(), second.place.line, second.place.column) == ("second", 3, 5)
+
+
+def with_service(*entries: str) -> Contract:
+    listed = "".join(f"  - {{{entry}}}\n" for entry in entries)
+    return returns("schema:\n", f"slaProperties:\n{listed}schema:\n")
+
+
+def test_a_service_level_says_how_often_and_how_late_a_feed_may_come() -> None:
+    assert returns().service == ServiceLevel(None, None)
+    found = with_service(
+        "property: frequency, value: 1, unit: day",
+        "property: latency, value: 90, unit: minutes, driver: operational",
+        "property: retention, value: 3, unit: y",
+    ).service
+    assert found == ServiceLevel(timedelta(days=1), timedelta(minutes=90))
+    in_berlin = datetime(2025, 3, 30, 23, 30, tzinfo=UTC)
+    assert found.due_at(date(2025, 3, 29), "Europe/Berlin") == in_berlin, "a day of 23 hours follows"
+    assert ServiceLevel(timedelta(days=1), None).due_at(date(2025, 3, 29), "UTC") is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("property: latncy, value: 1", "`latncy` is not possible here"),
+        ("property: latency, value: 1, unit: fortnights", "`fortnights` is not possible here"),
+        ("property: latency, value: soon", "whole number"),
+        ("property: frequency, value: 0", "0"),
+        ("property: latency, value: 1, units: d", "unknown key `units`"),
+    ],
+)
+def test_a_service_level_that_cannot_be_meant_is_refused_with_its_place(entry: str, said: str) -> None:
+    with pytest.raises(ContractError) as refused:
+        with_service(entry)
+    assert said in refused.value.message
+    assert refused.value.line == 10
+
+
+def test_a_service_level_says_each_thing_once() -> None:
+    with pytest.raises(ContractError, match="twice"):
+        with_service("property: latency, value: 1", "property: latency, value: 2")

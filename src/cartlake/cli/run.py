@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -13,8 +13,8 @@ from rich.text import Text
 from cartlake.cli.options import EVERY_DAY, HERE, AsJson, EngineName, Project, Set, Wait, opened
 from cartlake.cli.output import Output, encode, plain, word, write
 from cartlake.cli.progress import TaskLog
-from cartlake.cli.views import advice, batch_table
-from cartlake.errors import CartlakeError
+from cartlake.cli.views import advice, batch_table, feed_table
+from cartlake.errors import CartlakeError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -145,16 +145,25 @@ def _stop_on_signals(stopping: threading.Event) -> None:
         signal.signal(number, ask)
 
 
-def status(project: Project = HERE, as_json: AsJson = False) -> None:
-    """The lake at a glance: what is published, what waits, what needs you."""
+def status(
+    project: Project = HERE,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="As text that Prometheus scrapes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The lake at a glance: what is published, how good and how fresh it is, what waits, what needs you."""
     from cartlake.lake import Lake
 
+    if prometheus and as_json:
+        raise UsageError("usage", "--prometheus and --json are two formats", hint="Choose one of them.")
     out = Output(as_json)
     with Lake(project) as lake:
+        if prometheus:
+            write(lake.prometheus())
+            return
         found = lake.status()
     out.document(_status_document(found))
     out.notices(found.notices)
-    out.show(*_status_lines(found))
+    out.show(*_status_lines(found), *feed_table(out, found.feeds), *_needs(found))
 
 
 def _quarantined(found: Status) -> int:
@@ -167,6 +176,7 @@ def _status_document(found: Status) -> dict[str, object]:
         "project": found.project,
         "publication": vars(published) if published.publication_id else None,
         "batches": [one.to_json() for one in found.batches],
+        "feeds": [vars(feed) for feed in found.feeds],
         "unannounced": [{"folder": file.folder, "name": file.name} for file in found.unannounced],
         "rows_quarantined": _quarantined(found),
         "notices": list(found.notices),
@@ -180,7 +190,7 @@ def _status_lines(found: Status) -> list[Text]:
         by_status[one.batch.status.value] = by_status.get(one.batch.status.value, 0) + 1
     for name, count in sorted(by_status.items()):
         counted.append_text(word(name)).append(f" {count:,}   ")
-    said = [
+    return [
         Text(f"Project      {plain(found.project)}"),
         Text(
             f"Published    number {published.publication_id}, as of {plain(published.as_of_date)},"
@@ -191,8 +201,12 @@ def _status_lines(found: Status) -> list[Text]:
         counted if by_status else Text("Batches      none"),
         Text(f"Quarantined  {_quarantined(found):,} rows{'; cartlake quarantine list' if _quarantined(found) else ''}"),
     ]
+
+
+def _needs(found: Status) -> list[Text]:
+    """What waits for somebody, and for whom."""
     needing = advice(found.batches)
-    said += [Text(), *needing] if needing else []
+    said = [Text(), *needing] if needing else []
     if found.unannounced:
         said += [Text(), Text("Landed, named by no manifest (`cartlake manifest create` makes one):", "yellow")]
         said += [Text(f"  {plain(file.folder)}/source/{plain(file.name)}") for file in found.unannounced]

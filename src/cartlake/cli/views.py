@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -12,10 +14,13 @@ from cartlake.cli.output import STYLE_OF, Output, lines, plain, word
 
 if TYPE_CHECKING:
     from cartlake.core.batch import Batch
+    from cartlake.health import FeedHealth
     from cartlake.queries import BatchReport
 
 COUNTS = ("in", "staged", "quarantined", "duplicate")
 _HASH = 64
+GOOD, FAIR = 99, 90  # scores
+UNUSUAL = Decimal("3.5")  # robust deviations, as in file_mass_anomaly
 
 
 def short(batch_id: str) -> str:
@@ -40,6 +45,34 @@ def batch_table(out: Output, reports: Sequence[BatchReport]) -> Table:
             plain(counts.rows_duplicate),
         )
     return table
+
+
+def feed_table(out: Output, feeds: Sequence[FeedHealth]) -> list[RenderableType]:
+    """How good and how fresh each published feed is; nothing where nothing is published."""
+    table = out.table("feed", "newest day", "score", "rows against the past", "next is due", numbers=("score",))
+    for feed in feeds:
+        if feed.batch_id is not None:
+            due = Text("the contract does not say", "dim")
+            if feed.due_at is not None:
+                due = Text(f"{feed.due_at:%Y-%m-%d %H:%M}Z").append("  late" if feed.is_late else "", "yellow")
+            table.add_row(plain(feed.feed), plain(feed.batch_date), _score(feed.score), _volume(feed), due)
+    return [Text(), table] if table.row_count else []
+
+
+def _score(score: Decimal | None) -> Text:
+    if score is None:
+        return Text("not measured", "dim")
+    return Text(f"{score:.1f}", "green" if score >= GOOD else "yellow" if score >= FAIR else "red")
+
+
+def _volume(feed: FeedHealth) -> Text:
+    """In words: the number is for those who chart it."""
+    zscore = feed.volume_zscore
+    if zscore is None:
+        return Text("no past yet", "dim")
+    if abs(zscore) <= UNUSUAL:
+        return Text("as usual")
+    return Text("far more" if zscore > 0 else "far fewer", "yellow")
 
 
 def advice(reports: Sequence[BatchReport]) -> list[Text]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 Criticality = Literal["error", "warn"]
 
@@ -61,6 +63,25 @@ class Relationship:
 
 
 @dataclass(frozen=True)
+class ServiceLevel:
+    """A feed is delivered every `frequency`, and at most `latency` after the end of the business day that it is about;
+    None says nothing."""
+
+    frequency: timedelta | None = None
+    latency: timedelta | None = None
+
+    def due_at(self, newest: date, timezone: str) -> datetime | None:
+        """When the delivery after that of the day `newest` has to be there; None where the contract does not say."""
+        if self.frequency is None or self.latency is None:
+            return None
+        return end_of_day(newest, timezone) + self.frequency + self.latency
+
+
+def end_of_day(day: date, timezone: str) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(timezone))
+
+
+@dataclass(frozen=True)
 class Contract:
     """What one feed delivers and how it becomes tables.
 
@@ -94,6 +115,7 @@ class Contract:
     sequence_ahead_days: int
     hash: str
     cross_rules: tuple[CrossRule, ...] = ()
+    service: ServiceLevel = ServiceLevel()
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)

@@ -27,6 +27,7 @@ from cartlake.core.odcs_fields import (
     with_required,
 )
 from cartlake.core.odcs_rules import read_rules
+from cartlake.core.odcs_service import read_service
 from cartlake.core.rules import quoted
 from cartlake.core.yamltext import Node, closest, load
 from cartlake.errors import ModelError
@@ -99,6 +100,7 @@ def parse_contract(text: str, path: str) -> Contract:
         sequence_ahead_days=read(settings, "sequenceAheadDays", lambda node: node.integer(0, 36500), 2),
         hash=hashlib.sha256(text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8")).hexdigest(),
         cross_rules=cross_rules,
+        service=read_service(entries.get("slaProperties")),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cartlake.core.contract import Contract
+from cartlake.core.quality import DQ_METRICS
 from cartlake.core.table import BIGINT, BOOLEAN, DATE, STRING, TEXT_MAP, TIMESTAMP, Column, Table
 
 STAGE_COLUMNS = (
@@ -244,8 +245,12 @@ LEDGER = (
     PUBLICATIONS,
     QUARANTINE,
     VALIDATION_RESULTS,
+    DQ_METRICS,
     MAINTENANCE,
 )
+
+OF_BATCHES = (PUBLICATIONS, VALIDATION_RESULTS, DQ_METRICS)
+"""Those that people read as they are stored."""
 
 # The views of the ledger: the newest row of each identity.
 LEDGER_VIEWS = {

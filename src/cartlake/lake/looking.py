@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cartlake import queries
+from cartlake import health, queries
 from cartlake.core.arrival import unannounced
 from cartlake.core.entries import Publication
 from cartlake.core.names import LandedFile
 from cartlake.engines.base import Row
+from cartlake.health import FeedHealth
 from cartlake.lake.opened import Opened
 from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
 from cartlake.tasks.arrivals import look
@@ -24,6 +25,7 @@ class Status:
     batches: tuple[BatchReport, ...]
     unannounced: tuple[LandedFile, ...]
     publication: Publication
+    feeds: tuple[FeedHealth, ...]
     notices: tuple[str, ...]
 
 
@@ -39,6 +41,7 @@ class Looking(Opened):
             tuple(queries.batch_reports(context)),
             unannounced(seen.files, known.batches.values()),
             context.ledger.latest_publication(),
+            tuple(health.feeds(context)),
             seen.notices,
         )
 
@@ -53,6 +56,15 @@ class Looking(Opened):
     def quarantine(self, batch_id: str | None = None, feed: str | None = None, *, every: bool = False) -> list[Row]:
         """Quarantined records: `id`, `batch_id`, `feed`, `source_file`, `line`, `reasons`, `raw`, ..."""
         return queries.quarantine(self._door.context(), batch_id, feed, every=every)
+
+    def metrics(self, batch_id: str | None = None, feed: str | None = None) -> list[Row]:
+        """What was measured of the batches, the rows of `dq_metrics`: `batch_id`, `batch_date`, `feed`, `metric`,
+        `column_name`, `rule`, `value`, `part`, `whole`, ... Raises UsageError with close names for an unknown batch."""
+        return health.metrics(self._door.context(), batch_id, feed)
+
+    def prometheus(self) -> str:
+        """The state of the lake as the text that Prometheus scrapes."""
+        return health.prometheus(self._door.context())
 
     def query(self, sql: str, at: str | None = None) -> tuple[list[str], list[Row]]:
         """Columns and rows of one SELECT over the published tables and views; `at` is a batch: as published then."""

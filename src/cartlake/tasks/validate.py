@@ -14,6 +14,7 @@ from cartlake.core.tables import VALIDATION_RESULTS
 from cartlake.core.verdict import RuleResult, holding_rules, verdict_of
 from cartlake.tasks.context import Context, TaskResult
 from cartlake.tasks.delivered import define_delivered, find_ties, samples
+from cartlake.tasks.measure import measure
 
 _COUNTS = (
     Column("batch_id", STRING),
@@ -31,11 +32,12 @@ def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str
     `earlier` are the batches before it in the run that the gate let through."""
     with context.engine.scope():
         delivered = define_delivered(context, batch, earlier)
-        _define_counts(context, batch, earlier, context.ledger.batch_files())
+        counted = _define_counts(context, batch, earlier, context.ledger.batch_files())
         found = [result for each in delivered for result in find_ties(context.engine, each)]
         found += [result for model in context.models if model.kind == "check" for result in _check(context, model)]
         results = _by_rule(context, found)
         _record(context, batch, results, run_id)
+        measure(context, batch, counted, results, run_id)
     holding = holding_rules(results, context.settings.gate.hold_on)
     judged = replace(
         batch,
@@ -51,16 +53,18 @@ def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str
     return judged, TaskResult(counts, has_warnings=judged.verdict != "PASS", note=f"{judged.verdict} {note}".strip())
 
 
-def _define_counts(context: Context, batch: Batch, earlier: Sequence[str], files: Sequence[BatchFile]) -> None:
+def _define_counts(
+    context: Context, batch: Batch, earlier: Sequence[str], files: Sequence[BatchFile]
+) -> list[BatchFile]:
     """Those of the batch, and of the published ones of earlier dates and those before it in the run: in whatever order
-    batches come, none is compared with its future."""
+    batches come, none is compared with its future. The files that were counted."""
     engine, day = context.engine, str(batch.batch_date)
     published = {b.batch_id for b in context.ledger.batches().values() if b.status is BatchStatus.PUBLISHED}
     accepted = published | {*earlier}
+    counted = [f for f in files if f.batch_id == batch.batch_id or (f.batch_id in accepted and str(f.batch_date) < day)]
     rows = [
         (f.batch_id, f.batch_date, f.feed, f.rows_in, f.rows_staged, f.rows_quarantined, f.rows_duplicate)
-        for f in files
-        if f.batch_id == batch.batch_id or (f.batch_id in accepted and str(f.batch_date) < day)
+        for f in counted
     ]
     engine.values("announced_counts", _COUNTS, rows)
     summed = (
@@ -71,6 +75,7 @@ def _define_counts(context: Context, batch: Batch, earlier: Sequence[str], files
     grouped = "GROUP BY batch_id, batch_date, feed"
     engine.define("batch_counts", f"{summed} WHERE batch_id = :id {grouped}", {"id": batch.batch_id})
     engine.define("earlier_counts", f"{summed} WHERE batch_id <> :id {grouped}", {"id": batch.batch_id})
+    return counted
 
 
 def _check(context: Context, model: Model) -> list[RuleResult]:
