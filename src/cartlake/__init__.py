@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cartlake.core.deciding import DecisionReport
     from cartlake.errors import CartlakeError, ConfigError, DataError, EngineError, Locked, UsageError
     from cartlake.health import FeedHealth
     from cartlake.lake import Lake, RunReport, Status
@@ -23,6 +24,7 @@ __all__ = [
     "CaseResult",
     "ConfigError",
     "DataError",
+    "DecisionReport",
     "EngineError",
     "FeedHealth",
     "Lake",
@@ -38,6 +40,7 @@ __all__ = [
 _HOMES = {
     "cartlake.lake": ("Lake", "RunReport", "Status"),
     "cartlake.health": ("FeedHealth",),
+    "cartlake.core.deciding": ("DecisionReport",),
     "cartlake.queries": ("BatchDetail", "BatchReport", "CaseResult", "Version"),
     "cartlake.settings": ("Settings", "load_settings"),
     "cartlake.errors": ("CartlakeError", "ConfigError", "DataError", "EngineError", "Locked", "UsageError"),

@@ -9,15 +9,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.batch import Batch
+from cartlake.core.decided import DECISIONS
 from cartlake.core.definition import Definition
-from cartlake.core.entries import BatchFile, MaintenanceStep, Preparation, Publication, Run, StagedFile, TaskRun
-from cartlake.core.manifest import ExpectedFile
+from cartlake.core.entries import (
+    BatchFile,
+    Decision,
+    MaintenanceStep,
+    Preparation,
+    Publication,
+    Run,
+    StagedFile,
+    TaskRun,
+)
 from cartlake.core.names import normalise
+from cartlake.core.rows import batch_of, batch_row, made
 from cartlake.core.table import Table
 from cartlake.core.tables import (
     BATCH_FILES,
@@ -37,7 +47,6 @@ from cartlake.core.tables import (
 from cartlake.engines.base import Engine, Row, Where
 
 Clock = Callable[[], datetime]
-Record = TypeVar("Record")
 
 
 def utc_now() -> datetime:
@@ -80,21 +89,21 @@ class Ledger:
     # batches
 
     def record_batches(self, batches: Iterable[Batch]) -> None:
-        rows = [_batch_row(replace(batch, recorded_at=self.now())) for batch in batches]
+        rows = [batch_row(replace(batch, recorded_at=self.now())) for batch in batches]
         self._append(BATCHES, rows)
 
     def batches(self) -> dict[str, Batch]:
         """Every batch by its id, as it stands now."""
-        return {str(row["batch_id"]): _batch(row) for row in self._newest(BATCHES, ("batch_id",))}
+        return {str(row["batch_id"]): batch_of(row) for row in self._newest(BATCHES, ("batch_id",))}
 
     def batch_history(self, batch_id: str) -> list[Batch]:
         """Every state the batch has had, oldest first."""
-        return [_batch(row) for row in self._rows(BATCHES) if row["batch_id"] == batch_id]
+        return [batch_of(row) for row in self._rows(BATCHES) if row["batch_id"] == batch_id]
 
     def manifests_seen(self) -> dict[str, dict[str, datetime]]:
         """Per batch every manifest (sha256) it ever had, and when it was first recorded."""
         seen: dict[str, dict[str, datetime]] = {}
-        for batch in map(_batch, self._rows(BATCHES)):
+        for batch in map(batch_of, self._rows(BATCHES)):
             seen.setdefault(batch.batch_id, {}).setdefault(batch.manifest_sha256, batch.recorded_at)
         return seen
 
@@ -106,13 +115,13 @@ class Ledger:
 
     def files(self, feed: str | None = None) -> list[StagedFile]:
         """The newest record of each staged or rejected content and date."""
-        made = (_made(StagedFile, row) for row in self._newest(FILES, ("feed", "file_sha256", "batch_date")))
-        return [file for file in made if feed is None or file.feed == feed]
+        found = (made(StagedFile, row) for row in self._newest(FILES, ("feed", "file_sha256", "batch_date")))
+        return [file for file in found if feed is None or file.feed == feed]
 
     def batch_files(self, batches: Sequence[str] | None = None) -> list[BatchFile]:
         """What the batches announce: per batch and name the newest claimed content."""
-        made = (_made(BatchFile, row) for row in self._announced_rows())
-        return [file for file in made if batches is None or file.batch_id in batches]
+        found = (made(BatchFile, row) for row in self._announced_rows())
+        return [file for file in found if batches is None or file.batch_id in batches]
 
     def _announced_rows(self) -> list[Row]:
         """The newest row of each file that its batch's manifest, as it stands, still names."""
@@ -128,7 +137,7 @@ class Ledger:
     def runs(self) -> list[Run]:
         rows = self._newest(RUNS, ("run_id",))
         return sorted(
-            (_made(Run, row | {"batches": tuple(json.loads(str(row["batches"])))}) for row in rows),
+            (made(Run, row | {"batches": tuple(json.loads(str(row["batches"])))}) for row in rows),
             key=lambda run: run.started_at,
         )
 
@@ -138,7 +147,16 @@ class Ledger:
     def tasks(self, batch_id: str | None = None, run_id: str | None = None) -> list[TaskRun]:
         where = {name: [value] for name, value in (("batch_id", batch_id), ("run_id", run_id)) if value}
         rows = self._newest(TASKS, ("run_id", "batch_id", "task", "attempt"), where)
-        return sorted((_made(TaskRun, row) for row in rows), key=lambda task: task.started_at)
+        return sorted((made(TaskRun, row) for row in rows), key=lambda task: task.started_at)
+
+    # decisions about quarantined records
+
+    def record_decisions(self, decisions: Iterable[Decision]) -> None:
+        self._append(DECISIONS, [self._stamped(one) for one in decisions])
+
+    def decisions(self) -> list[Decision]:
+        """Those that stand: of each record the newest."""
+        return [made(Decision, row) for row in self._newest(DECISIONS, LEDGER_VIEWS["decisions"][1])]
 
     # publications
 
@@ -150,14 +168,14 @@ class Ledger:
 
     def definitions(self) -> list[Definition]:
         """What the tables were and are made with, oldest first."""
-        return [_made(Definition, row) for row in self._rows(DEFINITIONS)]
+        return [made(Definition, row) for row in self._rows(DEFINITIONS)]
 
     def record_preparation(self, preparation: Preparation) -> None:
         self._append(PREPARATIONS, [self._stamped(preparation)])
 
     def preparations(self) -> list[Preparation]:
         """The newest preparation of each batch."""
-        return [_made(Preparation, row) for row in self._newest(PREPARATIONS, ("batch_id",))]
+        return [made(Preparation, row) for row in self._newest(PREPARATIONS, ("batch_id",))]
 
     def preparation(self, batch_id: str) -> Preparation | None:
         return next((one for one in self.preparations() if one.batch_id == batch_id), None)
@@ -168,7 +186,7 @@ class Ledger:
 
     def publications(self) -> list[Publication]:
         """All publications, oldest first."""
-        return [_made(Publication, row) for row in self._rows(PUBLICATIONS)]
+        return [made(Publication, row) for row in self._rows(PUBLICATIONS)]
 
     def latest_publication(self) -> Publication:
         published = self.publications()
@@ -180,7 +198,7 @@ class Ledger:
         self._append(MAINTENANCE, [self._stamped(step) for step in steps])
 
     def maintenance(self) -> list[MaintenanceStep]:
-        return [_made(MaintenanceStep, row) for row in self._rows(MAINTENANCE)]
+        return [made(MaintenanceStep, row) for row in self._rows(MAINTENANCE)]
 
     # the tables themselves
 
@@ -266,30 +284,3 @@ class Ledger:
 
 def _matching(rows: Iterable[Row], where: Where) -> list[Row]:
     return [row for row in rows if all(row[name] in values for name, values in where.items())]
-
-
-def _batch_row(batch: Batch) -> dict[str, Any]:
-    files = [vars(file) for file in batch.files]
-    return vars(batch) | {
-        "status": batch.status.value,
-        "waiting_for": json.dumps(batch.waiting_for) if batch.waiting_for else None,
-        "files": json.dumps(files),
-    }
-
-
-def _batch(row: Row) -> Batch:
-    waiting = row["waiting_for"]
-    return _made(
-        Batch,
-        row
-        | {
-            "status": BatchStatus(str(row["status"])),
-            "waiting_for": tuple(json.loads(str(waiting))) if waiting else (),
-            "files": tuple(ExpectedFile(**file) for file in json.loads(str(row["files"]))),
-        },
-    )
-
-
-def _made(kind: Callable[..., Record], row: Mapping[str, Any]) -> Record:
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in row.items() if name in names})

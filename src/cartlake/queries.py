@@ -34,9 +34,10 @@ from cartlake.core.tables import (
     history_table,
     stage_table,
 )
-from cartlake.engines.base import Row, Where
+from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.tasks.context import Context
+from cartlake.tasks.quarantined import define_quarantine
 
 
 @dataclass(frozen=True)
@@ -131,29 +132,6 @@ def batch_detail(context: Context, batch_id: str) -> BatchDetail:
     )
 
 
-def quarantine(context: Context, batch_id: str | None, feed: str | None, *, every: bool) -> list[Row]:
-    """Quarantined records that are open, or every one, in the order of their files; `reasons` is a list of codes."""
-    named = {"batch_id": batch_id, "feed": feed}
-    where = {name: [value] for name, value in named.items() if value is not None}
-    with context.engine.scope():
-        context.ledger.define_views()
-        _define_quarantine(context, where)
-        rows = context.engine.rows("SELECT * FROM quarantine ORDER BY batch_date, feed, source_file, record")
-    return [row | {"reasons": str(row["reasons"]).split(",")} for row in rows if every or row["is_open"]]
-
-
-def _define_quarantine(context: Context, where: Where | None = None) -> None:
-    """`quarantine` as people query it. A record is open while a batch's file has its content; it is superseded once a
-    corrected file of that name has taken its place there, or a new manifest no longer names it. Reads `batch_files`."""
-    context.engine.read("quarantined", QUARANTINE, where=where)
-    context.engine.define(
-        "quarantine",
-        "SELECT q.*, f.feed IS NOT NULL AS is_open FROM quarantined q"
-        " LEFT JOIN (SELECT DISTINCT feed, file_sha256, batch_date FROM batch_files) f"
-        " ON q.feed = f.feed AND q.file_sha256 = f.file_sha256 AND q.batch_date = f.batch_date",
-    )
-
-
 @contextmanager
 def published(context: Context, at: str | None = None) -> Iterator[Publication]:
     """Relations of every documented name: the tables of one publication, the views over them, logs and ledger."""
@@ -165,7 +143,7 @@ def published(context: Context, at: str | None = None) -> Iterator[Publication]:
         for table in OF_BATCHES:
             engine.read(table.name, table)
         context.ledger.define_views()
-        _define_quarantine(context)
+        define_quarantine(context)
         known = publication.publication_id > 0
         row = (publication.publication_id, publication.as_of_date, publication.published_at)
         engine.values("publication", PUBLICATION, [row] if known else [])

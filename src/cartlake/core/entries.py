@@ -30,11 +30,13 @@ class Counts:
 
 
 NO_ROWS = Counts()
+OUTDATED = "outdated"
 
 
 @dataclass(frozen=True)
 class StagedFile:
-    """One content staged for one batch date, or rejected: `status` is `staged` or `rejected`."""
+    """One content staged for one batch date, or rejected: `status` is `staged`, `rejected`, or `outdated`: it is staged
+    again before anything reads it."""
 
     feed: str
     file_sha256: str
@@ -118,6 +120,29 @@ class TaskRun:
     @property
     def seconds(self) -> float:
         return (self.ended_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What somebody decided about one quarantined record, which is described as it stood there; of a record the newest
+    decision stands. `action` is `fix`, `replay` or `discard`. `cells` are the texts that stand in the place of the
+    record's own, by column ('' is an empty cell); a discarded record has none."""
+
+    id: str
+    batch_id: str
+    feed: str
+    source_file: str
+    file_sha256: str
+    batch_date: date
+    record: int
+    line: int | None
+    reasons: str
+    raw: str | None
+    action: str
+    cells: Mapping[str, str]
+    why: str | None
+    actor: str
+    recorded_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cartlake.core.contract import Contract, Criticality, Field
+from cartlake.core.decided import DISCARDED
 from cartlake.core.rules import (
     OP_UNKNOWN,
     SEQUENCE_AHEAD,
@@ -57,14 +58,21 @@ class Check:
     description: str
 
 
-def stage_queries(contract: Contract, present: Sequence[str], rescued: Sequence[str]) -> StageQueries:
+def stage_queries(
+    contract: Contract, present: Sequence[str], rescued: Sequence[str], repaired: Sequence[str] | None = None
+) -> StageQueries:
     """The queries for a file with the columns `present` (`_op` may be one) and the unknown columns `rescued`.
+
+    Where people have decided about records of the file, `typed` reads `repaired`, which has those columns, in the place
+    of `records`, and no record of `discards` is sound. What is a repeat is a matter of the file alone.
 
     Parameters of `logged`: batch_id, batch_date, revision, file_sha256, source_file, source_system, ingested_at; of
     `judged`: batch_date; of `typed`: none, but batch_sequence where the contract names no sequence. So one text serves
     many files.
     """
-    return StageQueries(_repeats(present, rescued), _typed(contract, present), _judged(contract), _logged(contract))
+    typed = _typed(contract, present, "records") if repaired is None else _typed(contract, repaired, "repaired")
+    judged = _judged(contract) if repaired is None else _less_discarded(contract, _judged(contract))
+    return StageQueries(_repeats(present, rescued), typed, judged, _logged(contract))
 
 
 def checks(contract: Contract) -> tuple[Check, ...]:
@@ -126,7 +134,7 @@ numbered AS (
 SELECT _record FROM numbered WHERE _nth > 1"""
 
 
-def _typed(contract: Contract, present: Sequence[str]) -> str:
+def _typed(contract: Contract, present: Sequence[str], records: str) -> str:
     texts = [f"{_text(field, present)} AS {_text_name(field.name)}" for field in contract.fields]
     values = [f"{_value(field, contract)} AS `{field.name}`" for field in contract.fields]
     judged = sorted(_typed_checks(contract), key=lambda check: not check.essential)
@@ -135,7 +143,7 @@ def _typed(contract: Contract, present: Sequence[str]) -> str:
     return f"""
 WITH texts AS (
   SELECT _record, _line, _rescued, {op} AS _text_op, {_listed(texts)}
-  FROM records
+  FROM {records}
 ),
 readings AS (
   SELECT *, {_listed(values)}
@@ -218,6 +226,14 @@ def _judged(contract: Contract) -> str:
 SELECT typed._record, typed._line, {_names(contract)}, _sequence, _op, _warnings, _rescued,
   CASE WHEN {ahead.broken} THEN concat_ws(',', {quoted(ahead.code)}, _errors) ELSE _errors END AS _errors
 FROM typed LEFT ANTI JOIN repeats ON typed._record = repeats._record"""
+
+
+def _less_discarded(contract: Contract, judged: str) -> str:
+    return f"""
+WITH found AS ({judged})
+SELECT found._record, found._line, {_names(contract)}, _sequence, _op, _warnings, _rescued,
+  CASE WHEN d._record IS NULL THEN _errors ELSE coalesce(_errors, {quoted(DISCARDED)}) END AS _errors
+FROM found LEFT JOIN discards d ON found._record = d._record"""
 
 
 def _logged(contract: Contract) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cartlake.core.contract import Contract
+from cartlake.core.decided import DECISIONS
 from cartlake.core.quality import DQ_METRICS
 from cartlake.core.table import BIGINT, BOOLEAN, DATE, STRING, TEXT_MAP, TIMESTAMP, Column, Table
 
@@ -244,6 +245,7 @@ LEDGER = (
     PREPARATIONS,
     PUBLICATIONS,
     QUARANTINE,
+    DECISIONS,
     VALIDATION_RESULTS,
     DQ_METRICS,
     MAINTENANCE,
@@ -258,6 +260,7 @@ LEDGER_VIEWS = {
     "batch_files": (BATCH_FILES, ("batch_id", "feed", "file_name")),
     "runs": (RUNS, ("run_id",)),
     "tasks": (TASKS, ("run_id", "batch_id", "task", "attempt")),
+    "decisions": (DECISIONS, ("feed", "file_sha256", "batch_date", "record")),
     "maintenance": (MAINTENANCE, ("recorded_at",)),
 }
 

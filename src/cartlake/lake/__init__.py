@@ -8,12 +8,13 @@ from typing import Self
 
 from cartlake.lake.deciding import Deciding
 from cartlake.lake.looking import Looking, Status
+from cartlake.lake.repairing import Repairing
 from cartlake.lake.running import Running, RunReport
 
 __all__ = ["Lake", "RunReport", "Status"]
 
 
-class Lake(Running, Deciding, Looking, AbstractContextManager["Lake"]):
+class Lake(Running, Deciding, Repairing, Looking, AbstractContextManager["Lake"]):
     """One project folder. What writes takes the lake's lock and raises Locked if another process has it
     (`wait` seconds: None waits as long as it takes). `spark` is a session to use instead of one of our own."""
 

@@ -14,6 +14,7 @@ from cartlake.engines.base import Row
 from cartlake.health import FeedHealth
 from cartlake.lake.opened import Opened
 from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
+from cartlake.tasks import quarantined
 from cartlake.tasks.arrivals import look
 
 
@@ -54,8 +55,9 @@ class Looking(Opened):
         return queries.batch_detail(self._door.context(), batch_id)
 
     def quarantine(self, batch_id: str | None = None, feed: str | None = None, *, every: bool = False) -> list[Row]:
-        """Quarantined records: `id`, `batch_id`, `feed`, `source_file`, `line`, `reasons`, `raw`, ..."""
-        return queries.quarantine(self._door.context(), batch_id, feed, every=every)
+        """The records that count as quarantined, or `every` one that was ever decided about or superseded too: `id`,
+        `batch_id`, `feed`, `source_file`, `line`, `reasons`, `raw`, `state`, `decision`, ..."""
+        return quarantined.quarantine(self._door.context(), batch_id, feed, every=every)
 
     def metrics(self, batch_id: str | None = None, feed: str | None = None) -> list[Row]:
         """What was measured of the batches, the rows of `dq_metrics`: `batch_id`, `batch_date`, `feed`, `metric`,

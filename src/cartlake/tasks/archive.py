@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from cartlake.core.entries import BatchFile, StagedFile
+from cartlake.core.entries import OUTDATED, BatchFile, StagedFile
 from cartlake.core.manifest import ExpectedFile
 from cartlake.errors import FileRejected, UsageError
 from cartlake.landing import profile_archived
 from cartlake.tasks.context import Context, FileKey
-from cartlake.tasks.loading import Delivery, load, require_readable
-from cartlake.tasks.shapes import OUTDATED, begin_logs_anew, outdated_feeds
+from cartlake.tasks.delivery import Delivery
+from cartlake.tasks.loading import load, require_readable
+from cartlake.tasks.shapes import begin_logs_anew, outdated_feeds
 from cartlake.tasks.stage import announced_as
 
 
@@ -20,7 +21,7 @@ def read_again(context: Context, published: Collection[str]) -> int:
     they are. Raises UsageError if the archive lacks one, FileRejected if a contract refuses one, before anything is
     changed. Until the caller publishes, the batches are to be staged again."""
     ledger, accepted = context.ledger, _accepted(context, published)
-    deliveries = [_delivery(context, file) for file in accepted.values()]
+    deliveries = [delivery_of(context, file) for file in accepted.values()]
     ledger.record_batches(replace(ledger.batches()[batch_id], restage=True) for batch_id in sorted(published))
     outdated = outdated_feeds(context)
     begin_logs_anew(context, [contract for contract in context.contracts if contract.table in outdated])
@@ -43,7 +44,8 @@ def _accepted(context: Context, published: Collection[str]) -> dict[FileKey, Sta
     return {key: files[key] for key in sorted(wanted, key=lambda key: (key[2], key[0], files[key].revision, key[1]))}
 
 
-def _delivery(context: Context, file: StagedFile) -> Delivery:
+def delivery_of(context: Context, file: StagedFile) -> Delivery:
+    """The file as it was delivered, from the archive; UsageError if it is not there."""
     path = context.settings.archive_folder / file.archive_path
     if not path.is_file():
         said = f"the archive no longer has {file.file_name} of batch {file.staged_by}"

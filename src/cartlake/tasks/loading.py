@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
-from pathlib import Path
+from dataclasses import replace
 from typing import BinaryIO
 
-from cartlake.core.batch import Batch
-from cartlake.core.contract import Contract
 from cartlake.core.entries import Counts, StagedFile
 from cartlake.core.header import Layout, check_encoding, find_layout, header_text, named_delimiter
 from cartlake.core.lines import physical_lines, raw_lines
-from cartlake.core.manifest import ExpectedFile, differs
-from cartlake.core.profile import Profile
+from cartlake.core.manifest import differs
 from cartlake.core.rules import quoted
-from cartlake.core.staging import stage_queries
 from cartlake.core.table import BIGINT, STRING, Column
 from cartlake.core.tables import QUARANTINE, stage_table
 from cartlake.engines.base import RecordSource, Row
 from cartlake.errors import EngineError, FileRejected
 from cartlake.tasks.context import Context
+from cartlake.tasks.delivery import Delivery, parameters_of
+from cartlake.tasks.judging import Decided, define_decided, standing
 
 _RAW = (Column("_record", BIGINT), Column("_start", BIGINT), Column("_end", BIGINT), Column("_raw", STRING))
 _HEAD = 1 << 20
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A claimed content under the name, batch and revision it came with. What is published is not rejected again."""
-
-    contract: Contract
-    batch: Batch
-    expected: ExpectedFile
-    path: Path
-    profile: Profile
-    revision: int
-    is_published: bool
-
-    @property
-    def day(self) -> date:
-        return day_of(self.batch)
-
-    @property
-    def slice(self) -> dict[str, list[str]]:
-        return {"_file_sha256": [self.profile.sha256], "_batch_date": [self.day.isoformat()]}
-
-
-def day_of(batch: Batch) -> date:
-    """The batch's date. Only refused manifests have none, and they never run."""
-    if batch.batch_date is None:
-        raise EngineError("batch_without_date", f"batch {batch.batch_id} has no date")
-    return batch.batch_date
 
 
 def load(context: Context, delivery: Delivery) -> StagedFile:
@@ -96,18 +63,18 @@ def _require_as_announced(delivery: Delivery, rows: int | None) -> None:
 def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -> StagedFile:
     engine, contract = context.engine, delivery.contract
     count = engine.records("records", source)
-    layout = source.layout
-    queries = stage_queries(contract, tuple(name for name in layout.columns if name), layout.unknown)
-    parameters = _parameters(context, delivery)
+    decided = define_decided(context, delivery, source, standing(context, delivery))
+    queries, parameters = decided.queries, parameters_of(context, delivery)
     duplicates = engine.materialise("repeats", queries.repeats)
     engine.define("typed", queries.typed, parameters)
     judged = engine.materialise("judged", queries.judged, parameters)
     engine.define("logged", queries.logged, parameters)
     good = int(str(engine.rows("SELECT count(*) AS n FROM judged WHERE _errors IS NULL")[0]["n"]))
-    is_all_good = good == judged and not count.unreadable
-    quarantined = 0 if is_all_good else _define_unfit(context, delivery, source)
+    unreadable = count.unreadable - decided.mended
+    is_all_good = good == judged and not unreadable
+    quarantined = 0 if is_all_good else _define_unfit(context, delivery, source, decided)
     counts = Counts(count.rows_in, good, quarantined, duplicates)
-    if not counts.balanced or judged + duplicates + count.unreadable != count.rows_in:
+    if not counts.balanced or judged + duplicates + unreadable != count.rows_in:
         raise EngineError(
             "rows_lost",
             f"{count.rows_in} records were read, but {good} staged, {quarantined} quarantined, {duplicates} repeated",
@@ -117,7 +84,7 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
     _require_as_announced(delivery, count.rows_in)
     engine.replace(QUARANTINE, _quarantine_slice(delivery), None if is_all_good else "unfit")
     engine.replace(stage_table(contract), delivery.slice, "logged" if good else None)
-    return _staged_file(delivery, counts, source, ",".join(_drift(context, layout)) or None)
+    return _staged_file(delivery, counts, source, ",".join(_drift(context, source.layout)) or None)
 
 
 def _drift(context: Context, layout: Layout) -> list[str]:
@@ -134,35 +101,21 @@ def _drift(context: Context, layout: Layout) -> list[str]:
     return [name for name in layout.unknown if name not in empty]
 
 
-def _parameters(context: Context, delivery: Delivery) -> dict[str, object]:
-    batch = delivery.batch
-    return {
-        "batch_id": batch.batch_id,
-        "batch_date": delivery.day,
-        "revision": delivery.revision,
-        "file_sha256": delivery.profile.sha256,
-        "source_file": delivery.expected.name,
-        "source_system": batch.source_system,
-        "ingested_at": context.ledger.now(),
-        "batch_sequence": batch.triggered_at or datetime.combine(delivery.day, time(), UTC),
-    }
-
-
-def _define_unfit(context: Context, delivery: Delivery, source: RecordSource) -> int:
+def _define_unfit(context: Context, delivery: Delivery, source: RecordSource, decided: Decided) -> int:
     """`unfit`: all records that are neither staged nor repeats, with their text; how many they are."""
     engine = context.engine
     bad = engine.rows(
-        "SELECT r._record, r._line, r._start, r._end FROM records r JOIN judged j ON r._record = j._record"
+        f"SELECT r._record, r._line, r._start, r._end FROM {decided.records} r JOIN judged j ON r._record = j._record"
         " WHERE j._errors IS NOT NULL"
     )
     engine.values("raws", _RAW, _raw_texts(source, bad))
     return engine.materialise(
         "unfit",
-        f"{_UNFIT} UNION ALL {_UNREADABLE}",
+        f"{_UNFIT} UNION ALL {_UNREADABLE} FROM {decided.unreadable}",
         {
             "feed": delivery.contract.feed,
-            **_parameters(context, delivery),
-            "id": _quarantine_prefix(delivery),
+            **parameters_of(context, delivery),
+            "id": delivery.id_prefix,
         },
     )
 
@@ -179,7 +132,6 @@ FROM judged j LEFT JOIN raws r ON j._record = r._record WHERE j._errors IS NOT N
 _UNREADABLE = f"""
 SELECT concat_ws('-', :id, text(_record)) AS id, {_PLACE}, _record AS record, _line AS line,
     _start AS byte_start, _end AS byte_end, _reason AS reasons, _raw AS raw, :ingested_at AS quarantined_at
-FROM records_unreadable
 """
 
 
@@ -201,12 +153,6 @@ def _range(file: BinaryIO, row: Row, codec: str) -> str:
     return data.decode(codec, "backslashreplace").rstrip("\r\n")
 
 
-def _quarantine_prefix(delivery: Delivery) -> str:
-    """Stable for a content and date, so that a record keeps its id however often it is staged."""
-    identity = f"{delivery.contract.feed}/{delivery.profile.sha256}/{delivery.day}"
-    return hashlib.sha256(identity.encode()).hexdigest()[:12]
-
-
 def _quarantine_slice(delivery: Delivery) -> dict[str, list[str]]:
     return {
         "feed": [delivery.contract.feed],
@@ -219,7 +165,7 @@ def _reject(context: Context, delivery: Delivery, rejected: FileRejected) -> Sta
     """The whole file is one quarantined record; nothing of it is staged."""
     columns = QUARANTINE.columns
     row = {
-        "id": f"{_quarantine_prefix(delivery)}-0",
+        "id": f"{delivery.id_prefix}-0",
         "batch_id": delivery.batch.batch_id,
         "feed": delivery.contract.feed,
         "source_file": delivery.expected.name,

@@ -15,7 +15,7 @@ from cartlake.core.tables import QUARANTINE, stage_table
 from cartlake.core.verdict import RuleResult
 from cartlake.engines.base import Row
 from cartlake.tasks.context import Context
-from cartlake.tasks.loading import day_of
+from cartlake.tasks.delivery import day_of
 
 
 def measure(

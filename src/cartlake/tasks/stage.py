@@ -18,7 +18,8 @@ from cartlake.core.profile import Profile
 from cartlake.errors import FileRejected
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context, TaskResult
-from cartlake.tasks.loading import Delivery, day_of, load
+from cartlake.tasks.delivery import Delivery, day_of
+from cartlake.tasks.loading import load
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,217 @@
+"""Deciding about quarantined records: what a wish comes to, given how the record stands and how it would be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Literal
+
+from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.decided import DISCARDED, Judged
+from cartlake.core.entries import OUTDATED, BatchFile, Decision, StagedFile
+
+Action = Literal["fix", "replay", "discard"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A record that is or was in quarantine. `state` is open, fixed, replayed, discarded or superseded; `reasons` are
+    codes, comma-separated; record 0 is a whole file that was rejected."""
+
+    id: str
+    batch_id: str
+    feed: str
+    source_file: str
+    file_sha256: str
+    batch_date: date
+    record: int
+    line: int | None
+    reasons: str
+    raw: str | None
+    state: str
+    standing: Decision | None
+
+    @property
+    def file(self) -> tuple[str, str, date]:
+        return self.feed, self.file_sha256, self.batch_date
+
+    @property
+    def is_file(self) -> bool:
+        return self.record == 0
+
+    @property
+    def cells(self) -> Mapping[str, str]:
+        """Those that somebody put in the place of its own."""
+        return self.standing.cells if self.standing else {}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants for a record; `cells` are those of a fix, by column."""
+
+    held: Held
+    action: Action
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RecordDecision:
+    """What a wish comes to. `is_new`: it changes what was decided before. `changed` are the columns of the cells that a
+    fix changes. `reasons` are those for which the record is or was in quarantine, `reasons_then` those that it will
+    have once the decision is applied: none, and it passes. `stages_again`: its file is to be staged again for it."""
+
+    id: str
+    batch_id: str
+    feed: str
+    source_file: str
+    line: int | None
+    action: Action
+    is_new: bool
+    changed: tuple[str, ...]
+    reasons: tuple[str, ...]
+    reasons_then: tuple[str, ...]
+    stages_again: bool
+
+    @property
+    def passes(self) -> bool:
+        return not self.reasons_then
+
+
+@dataclass(frozen=True)
+class DecisionReport:
+    """What was decided, or would be in a dry run. The next run repairs `batches`; the decision on a record of a batch
+    in `later` (held, rejected, or waiting for files) is applied when that batch is staged again."""
+
+    records: tuple[RecordDecision, ...]
+    batches: tuple[str, ...]
+    later: tuple[str, ...]
+    dry_run: bool
+
+    def to_json(self) -> dict[str, object]:
+        """Names of columns and codes of reasons; no cell."""
+        return {
+            "dry_run": self.dry_run,
+            "batches": list(self.batches),
+            "later": list(self.later),
+            "records": [vars(record) | {"passes": record.passes} for record in self.records],
+        }
+
+
+def changed_cells(given: Mapping[str, str], now: Mapping[str, str] | None) -> dict[str, str]:
+    """The cells that differ from those of the record as it stands; of one that cannot be read, all that are not empty.
+    Blanks around a cell and the kind of a line end inside are no difference."""
+    return {column: text for column, text in given.items() if _plain(text) != _plain((now or {}).get(column, ""))}
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip(" ")
+
+
+def proposed(wish: Wish, changed: Mapping[str, str], why: str | None, actor: str) -> Decision:
+    """The decision that stands if the wish is followed: a fix adds to what was repaired before, a replay keeps it."""
+    held = wish.held
+    cells = {} if wish.action == "discard" else {**held.cells, **changed}
+    return Decision(
+        id=held.id,
+        batch_id=held.batch_id,
+        feed=held.feed,
+        source_file=held.source_file,
+        file_sha256=held.file_sha256,
+        batch_date=held.batch_date,
+        record=held.record,
+        line=held.line,
+        reasons=held.reasons,
+        raw=held.raw,
+        action=wish.action,
+        cells=cells,
+        why=why,
+        actor=actor,
+    )
+
+
+def concluded(wish: Wish, changed: Mapping[str, str], then: Judged | None) -> RecordDecision:
+    """`then` is how the record will be judged; None for one that is discarded.
+
+    A replay that would find what was found before decides nothing, nor does one of a record that waits for a run, or
+    was repaired. An open record that is discarded needs no run: it is in quarantine already.
+    """
+    held, is_open = wish.held, wish.held.state == "open"
+    errors = (held.reasons if is_open or held.state == DISCARDED else DISCARDED) if then is None else then.errors
+    if wish.action == "fix":
+        is_new = stages_again = bool(changed)
+    elif wish.action == "replay":
+        is_new = held.state == DISCARDED or (is_open and errors != held.reasons)
+        stages_again = is_new and errors != held.reasons
+    else:
+        is_new = held.state != DISCARDED
+        stages_again = is_new and not is_open
+    return RecordDecision(
+        id=held.id,
+        batch_id=held.batch_id,
+        feed=held.feed,
+        source_file=held.source_file,
+        line=held.line,
+        action=wish.action,
+        is_new=is_new,
+        changed=tuple(changed),
+        reasons=tuple(held.reasons.split(",")),
+        reasons_then=tuple(errors.split(",")) if errors else (),
+        stages_again=stages_again,
+    )
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Rows for the ledger that make files be staged again. The next run takes `batches`; those in `later` do it when
+    somebody or something lets them go on."""
+
+    files: tuple[StagedFile, ...]
+    announced: tuple[BatchFile, ...]
+    batches: tuple[Batch, ...]
+    later: tuple[str, ...]
+
+
+def marked(
+    again: Collection[tuple[str, str, date]],
+    batches: Mapping[str, Batch],
+    announced: Iterable[BatchFile],
+    files: Iterable[StagedFile],
+) -> Marks:
+    """What has files staged `again`: published batches are restaged, as is one that failed because of such a file. In
+    all others the files are outdated: staged again before anything reads them. What is in production stays accepted
+    until it is replaced."""
+    concerned = [file for file in announced if _key(file) in again]
+    in_production = {_key(file) for file in concerned if batches[file.batch_id].status is BatchStatus.PUBLISHED}
+    rejected = {file.batch_id for file in concerned if file.status == "rejected"}
+    ids = sorted({file.batch_id for file in concerned}, key=lambda one: (str(batches[one].batch_date), one))
+    going = {one: row for one in ids if (row := _under_way(batches[one], one in rejected)) is not None}
+    return Marks(
+        files=tuple(
+            replace(file, status=OUTDATED)
+            for file in files
+            if _key(file) in again and _key(file) not in in_production and file.status == "staged"
+        ),
+        announced=tuple(
+            replace(file, status=OUTDATED)
+            for file in concerned
+            if file.status == "staged" and batches[file.batch_id].status is not BatchStatus.PUBLISHED
+        ),
+        batches=tuple(going.values()),
+        later=tuple(one for one in ids if one not in going),
+    )
+
+
+def _key(file: BatchFile | StagedFile) -> tuple[str, str, date]:
+    return file.feed, file.file_sha256, file.batch_date
+
+
+def _under_way(batch: Batch, has_rejected: bool) -> Batch | None:
+    """The batch as the next run takes it, None if it takes it not."""
+    if batch.status is BatchStatus.PUBLISHED:
+        return replace(batch, restage=True, run_id=None)
+    if batch.status in (BatchStatus.READY, BatchStatus.RUNNING):
+        return replace(batch, status=BatchStatus.READY, run_id=None)
+    if batch.status is BatchStatus.FAILED and has_rejected:
+        return replace(batch, status=BatchStatus.READY, restage=True, run_id=None)
+    return None
