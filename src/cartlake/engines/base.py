@@ -100,6 +100,15 @@ class Engine(Protocol):
         """The table's newest version holds what `version` held; its number (`version` itself if it is the newest)."""
         ...
 
+    def sync(self) -> None:
+        """What was committed so far survives a power failure, as far as the storage can promise that."""
+        ...
+
+    def recover(self, tables: Iterable[str]) -> dict[str, int]:
+        """After a process died or the power failed: the newest version of each of the `tables` that exist is whole and
+        on the disk. Per table how many commits, none of them acknowledged, were half written and set aside."""
+        ...
+
     # upkeep; of a dry run the results are what would be
 
     def version_at(self, table: str, moment: datetime) -> int:

@@ -54,6 +54,12 @@ class SparkEngine:
     def version(self, table: str) -> int:
         return self._tables.version(table)
 
+    def sync(self) -> None:
+        """Spark's storage has the word: an object store has what it acknowledged, a local file system may not."""
+
+    def recover(self, tables: Iterable[str]) -> dict[str, int]:  # noqa: ARG002
+        return {}
+
     def append(self, table: Table, relation: str) -> int:
         if not self._count(relation):
             return self.version(table.name)
