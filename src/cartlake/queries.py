@@ -233,13 +233,14 @@ def _identity(row: Row) -> tuple[object, ...]:
 
 def _places(context: Context, contract: Contract, rows: Sequence[Row]) -> dict[tuple[object, ...], tuple[str, int]]:
     """File name and line of the records that rows came from. A record's line is known where a record is a line."""
+    headers = 1 if contract.format == "csv" else 0
     files = {(f.file_sha256, f.batch_date): f for f in context.ledger.files(contract.feed)}
     found: dict[tuple[object, ...], tuple[str, int]] = {}
     for row in rows:
         sha256, day, record = _identity(row)
         file = files.get((str(sha256), day))  # type: ignore[arg-type]
         if file is not None:
-            found[_identity(row)] = (file.file_name, int(str(record)) + 1)
+            found[_identity(row)] = (file.file_name, int(str(record)) + headers)
     return found
 
 
