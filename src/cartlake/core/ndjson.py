@@ -91,9 +91,9 @@ class _Reader:
 
     def _cells(self, text: str) -> tuple[str | None, ...]:
         """The cells of a record; none of a blank line or a tombstone."""
-        value = parse(text) if text else None
-        if not text or (self._is_debezium and value is None):
+        if not text:
             return ()
+        value = parse(text)
         found = _Found(is_wall_clock=self._is_debezium)
         if self._is_debezium:
             change = debezium.read_change(value)
