@@ -57,6 +57,7 @@ CALLS = {
     "rollback": ["batch_id", "actor"],
     "run": ["on_task"],
     "status": [],
+    "stream": ["stop", "on_run", "every"],
     "task": ["name", "batch_id", "run_id", "on_task"],
     "test": [],
     "watch": ["stop", "on_run", "on_task"],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from cartlake.core.dialect import compile_sql, tables_of
@@ -18,6 +19,7 @@ from cartlake.engines.embedded.storage import DeltaStore
 from cartlake.engines.relations import Relations, View
 from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
+from cartlake.errors import UsageError
 from cartlake.failpoints import reach
 from cartlake.settings import Settings
 
@@ -139,6 +141,13 @@ class EmbeddedEngine:
                 reach(f"{table}: clean up")
                 path.unlink()
         return removal
+
+    def stream(
+        self, folder: Path, checkpoint: Path, act: Callable[[object], None], every: float | None = None
+    ) -> Generator[int | None]:
+        del folder, checkpoint, act, every
+        hint = "`cartlake watch` runs whenever something lands; `--engine spark` streams."
+        raise UsageError("stream_unsupported", "the embedded engine has no streams", hint=hint)
 
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         files = [file for file in self._store.files(table.name, version) if file.may_hold(where or {})]
