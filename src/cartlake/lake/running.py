@@ -14,7 +14,7 @@ from cartlake.core.batch import BatchStatus
 from cartlake.core.entries import MaintenanceStep, Run
 from cartlake.errors import Locked, UsageError
 from cartlake.lake.opened import Opened
-from cartlake.opening import STATE_FOLDER
+from cartlake.lock import STATE_FOLDER
 from cartlake.pipeline import OnTask
 from cartlake.queries import BatchReport
 from cartlake.settings import Settings
