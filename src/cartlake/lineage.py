@@ -9,20 +9,15 @@ from itertools import groupby
 
 from cartlake import queries
 from cartlake.core.contract import Contract
-from cartlake.core.entries import StagedFile
-from cartlake.core.header import find_layout, header_text
 from cartlake.core.lineage import LineageGraph, lineage_graph
-from cartlake.core.lines import physical_lines
-from cartlake.core.records import Bad, Dialect, Record, split
 from cartlake.core.sqltext import name
 from cartlake.core.yamltext import closest
 from cartlake.engines.base import Row
-from cartlake.errors import FileRejected, UsageError
+from cartlake.errors import UsageError
 from cartlake.queries import Version
 from cartlake.tasks.context import Context
 
 ENRICHED = "enriched_orders"
-_HEAD = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -113,9 +108,8 @@ def _contributing(context: Context, line: Row) -> Iterator[Origin]:
     yield from _shown(context, "orders", (line["order_id"], line["order_line"]), line["valid_from"])
     yield from _shown(context, "customers", (line["customer_id"],), line["customer_valid_from"])
     yield from _shown(context, "products", (line["product_id"],), line["product_valid_from"])
-    ordered_at = line["ordered_at"]
     for life in _lives(context, "inventory", "product_id", line["product_id"]):
-        before = [version for version in life if version.row["valid_from"] <= ordered_at]  # type: ignore[operator]
+        before = [version for version in life if version.row["valid_from"] <= line["ordered_at"]]  # type: ignore[operator]
         yield _origin(context, _contract(context, "inventory"), before[-1] if before else life[0])
     for life in _lives(context, "shipping", "order_id", line["order_id"]):
         if life[-1].row["is_current"]:
@@ -147,7 +141,7 @@ def _contract(context: Context, table: str) -> Contract:
 
 def _origin(context: Context, contract: Contract, version: Version) -> Origin:
     row = version.row
-    sha256, day, record = str(row["_file_sha256"]), row["_batch_date"], int(str(row["_record"]))
+    sha256, day = str(row["_file_sha256"]), row["_batch_date"]
     staged = context.ledger.files(contract.feed)
     file = next((each for each in staged if (each.file_sha256, each.batch_date) == (sha256, day)), None)
     return Origin(
@@ -157,24 +151,9 @@ def _origin(context: Context, contract: Contract, version: Version) -> Origin:
         valid_to=row["valid_to"],  # type: ignore[arg-type]
         batch_id=str(row["_batch_id"]),
         batch_date=day,  # type: ignore[arg-type]
-        source_file=None if file is None else file.file_name,
+        source_file=version.source_file,
         archive_path=None if file is None else file.archive_path,
         file_sha256=sha256,
-        record=record,
-        line=None if file is None else line_of(context, contract, file, record),
+        record=int(str(row["_record"])),
+        line=version.line,
     )
-
-
-def line_of(context: Context, contract: Contract, file: StagedFile, record: int) -> int | None:
-    """The line on which a record of a staged file begins, read in the archived copy; None if it cannot be."""
-    path = context.settings.archive_folder / file.archive_path
-    try:
-        with path.open("rb") as opened:
-            layout = find_layout(header_text(opened.read(_HEAD), file.encoding), contract)
-            opened.seek(0)
-            dialect = Dialect(layout.delimiter, len(layout.columns), file.encoding)
-            items = split(physical_lines(opened, file.encoding), dialect)
-            read = (item for item in items if isinstance(item, Record | Bad))
-            return next((item.line for item in read if item.ordinal == record), None)
-    except (OSError, FileRejected):
-        return None
