@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.cli.conftest import Call
 
 
@@ -15,9 +17,7 @@ def test_a_column_is_a_tree_back_and_a_tree_on(shop: Path, cartlake: Call) -> No
     assert "customer_analytics.customer_tier  copied" in on
 
 
-def test_a_table_says_what_it_is_made_of_what_reads_it_and_where_each_column_comes_from(
-    shop: Path, cartlake: Call
-) -> None:
+def test_a_table_says_what_it_is_made_of_what_reads_it_and_what_its_columns_take(shop: Path, cartlake: Call) -> None:
     said = cartlake("lineage", "enriched_orders", "--project", shop).out
     made_of, _, rest = said.partition("goes into")
     assert "customer_stage  log" in made_of
