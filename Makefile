@@ -16,6 +16,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN_PINS := requirements/local.txt requirements/build.txt
 SPARK_PINS := requirements/spark.txt
+DASHBOARD_PINS := requirements/dashboard.txt
 DEV_PINS := requirements/dev.txt
 HAS_VENV := $(VENV)/.has-venv
 HAS_RUN := $(VENV)/.has-run
@@ -79,7 +80,7 @@ $(HAS_RUN): pyproject.toml $(RUN_PINS) | $(HAS_VENV)
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(HAS_DEV): $(HAS_RUN) $(DEV_PINS)
+$(HAS_DEV): $(HAS_RUN) $(DEV_PINS) $(DASHBOARD_PINS)
 	@echo "Installing the pinned tools"
 	@$(PIP) install $(DEV_PINS:%=-r %)
 	@touch $@

@@ -23,7 +23,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 ADRS = sorted((ROOT / "docs" / "adr").iterdir())
 NEEDED = (
-    *("architecture", "glossary", "history", "coming-from-the-notebooks", "databricks"),
+    *("architecture", "dashboard", "glossary", "history", "coming-from-the-notebooks", "databricks"),
     *("cli", "contracts", "functions", "models", "rules"),
 )
 TESTS = {

@@ -71,8 +71,10 @@ def test_every_file_of_the_package_is_in_the_wheel_and_the_sdist(sdist: Path, wh
     assert files(sdist / "src" / "cartlake") == files(PACKAGE)
 
 
-@pytest.mark.parametrize("data", ["contracts/*.yaml", "models/*.sql", "models/*.yml"])
-def test_contracts_and_models_are_package_data(data: str, sdist: Path, wheel: Path) -> None:
+@pytest.mark.parametrize(
+    "data", ["contracts/*.yaml", "models/*.sql", "models/*.yml", "dashboard/static/*", "dashboard/templates/*.html"]
+)
+def test_contracts_models_and_pages_are_package_data(data: str, sdist: Path, wheel: Path) -> None:
     expected = {path.name for path in PACKAGE.glob(data)}
     assert expected
     assert {path.name for path in (wheel / "cartlake").glob(data)} == expected
@@ -87,7 +89,7 @@ def test_the_wheel_makes_a_project_with_contracts_outside_the_tree(wheel: Path, 
     assert written == {path.name for path in PACKAGE.glob("contracts/*.yaml")}
 
 
-@pytest.mark.parametrize("name", ["local.txt", "spark.txt", "build.txt", "dev.txt", "databricks.txt"])
+@pytest.mark.parametrize("name", ["local.txt", "dashboard.txt", "spark.txt", "build.txt", "dev.txt", "databricks.txt"])
 def test_a_requirements_file_holds_pins_and_no_package_index(name: str) -> None:
     assert pins(name)
 
@@ -95,7 +97,8 @@ def test_a_requirements_file_holds_pins_and_no_package_index(name: str) -> None:
 def test_every_declared_dependency_is_pinned_within_its_range(project: dict[str, Any]) -> None:
     run = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["local"]]
     assert not unmet(run, pins("local.txt"))
-    assert not unmet(project["project"]["optional-dependencies"]["spark"], pins("spark.txt"))
+    for extra in ("dashboard", "spark"):
+        assert not unmet(project["project"]["optional-dependencies"][extra], pins(f"{extra}.txt"))
     assert not unmet(project["build-system"]["requires"], pins("build.txt"))
     assert not unmet(project["dependency-groups"]["dev"], pins("dev.txt"))
     assert not unmet(project["dependency-groups"]["databricks"], pins("databricks.txt"))

@@ -1,0 +1,137 @@
+"""What pages look at: a lake that is only read, and what it answered before.
+
+Nothing here takes the lake's lock or creates a table, so looking never stands in the way of a run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TypeVar
+
+from cartlake import pipeline, queries, usercache
+from cartlake.core.entries import Publication
+from cartlake.core.tables import LEDGER
+from cartlake.engines.base import Row, Value
+from cartlake.engines.registry import open_engine
+from cartlake.errors import TableMissing
+from cartlake.settings import Settings
+from cartlake.tasks.context import Context
+
+Answer = TypeVar("Answer")
+Stamp = tuple[int, ...]
+_ANSWERS_KEPT = 500
+
+
+class NothingYet(Exception):
+    """The tables of the lake do not exist: nothing has run here."""
+
+
+class _Answers:
+    """Answers to questions about one state of the lake; those not asked for longest make room."""
+
+    def __init__(self) -> None:
+        self._state: Hashable = None
+        self._answers: OrderedDict[Hashable, object] = OrderedDict()
+
+    def of(self, state: Hashable, question: Hashable, ask: Callable[[], Answer]) -> Answer:
+        if state != self._state:
+            self._state = state
+            self._answers.clear()
+        if question not in self._answers:
+            self._answers[question] = ask()
+        self._answers.move_to_end(question)
+        if len(self._answers) > _ANSWERS_KEPT:
+            self._answers.popitem(last=False)
+        return self._answers[question]  # type: ignore[return-value]
+
+
+class View:
+    """The lake as it stands while one page is made."""
+
+    def __init__(self, context: Context, stamp: Stamp, by_state: _Answers, by_publication: _Answers) -> None:
+        self.context = context
+        self.stamp = stamp
+        self.publication: Publication = context.ledger.latest_publication()
+        self._by_state = by_state
+        self._by_publication = by_publication
+
+    def published(self, sql: str) -> list[Row]:
+        """Rows of a SELECT over production tables and views; computed once in a publication."""
+        return self._by_publication.of(self.publication.publication_id, sql, lambda: self._ask(sql, {}))
+
+    def recorded(self, sql: str, **given: Value) -> list[Row]:
+        """Rows of a SELECT that also reads logs, quarantine or ledger; computed once until something is recorded."""
+        question = (sql, tuple(given.items()))
+        return self._by_state.of(self.stamp, question, lambda: self._ask(sql, given))
+
+    def once(self, question: Hashable, answer: Callable[[Context], Answer]) -> Answer:
+        """What `answer` finds in the context; computed once until something is recorded."""
+        return self._by_state.of(self.stamp, question, lambda: answer(self.context))
+
+    def _ask(self, sql: str, given: dict[str, Value]) -> list[Row]:
+        with queries.published(self.context):
+            return self.context.engine.rows(sql, given)
+
+
+class Reader:
+    """One project's lake, opened to look at. Calls from several threads take turns."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._turn = threading.Lock()
+        self._context: Context | None = None
+        self._seen: tuple[str, dict[str, str]] | None = None
+        self._by_state, self._by_publication = _Answers(), _Answers()
+
+    def look(self, page: Callable[[View], Answer]) -> Answer:
+        """What `page` makes of the lake as it stands. Raises NothingYet, EngineError, ConfigError."""
+        with self._turn:
+            context = self._opened()
+            view = View(context, _stamp(context), self._by_state, self._by_publication)
+            if self._is_outdated(view):
+                self._close()
+                context = self._opened()
+                view = View(context, _stamp(context), self._by_state, self._by_publication)
+            return page(view)
+
+    def close(self) -> None:
+        with self._turn:
+            self._close()
+
+    def _opened(self) -> Context:
+        if self._context is None:
+            if self.settings.engine.schema_name is None and not self.settings.lake_folder.is_dir():
+                raise NothingYet
+            usercache.recall()
+            engine = open_engine(self.settings)
+            try:
+                context = pipeline.open_context(self.settings, engine)
+                if not pipeline.is_created(context):
+                    raise NothingYet
+            except BaseException:
+                engine.close()
+                raise
+            self._context = context
+        return self._context
+
+    def _is_outdated(self, view: View) -> bool:
+        """Whether something was published with other definitions than the last time: then the project's contracts and
+        models are read anew."""
+        seen, self._seen = self._seen, (view.publication.contracts_hash, dict(view.publication.definitions))
+        return seen is not None and seen != self._seen
+
+    def _close(self) -> None:
+        if self._context is not None:
+            self._context.engine.close()
+            self._context = None
+            self._by_state, self._by_publication = _Answers(), _Answers()
+
+
+def _stamp(context: Context) -> Stamp:
+    """The versions of the ledger's tables: they differ once anything was recorded."""
+    try:
+        return tuple(context.engine.version(table.name) for table in LEDGER)
+    except TableMissing:
+        raise NothingYet from None
