@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 
 SHOP = ROOT / "examples" / "shop"
 RETURNS = ROOT / "examples" / "returns_feed"
+PAYMENTS = ROOT / "examples" / "payments_changes"
 DAYS = ("2025_03_03", "2025_03_04")
 
 
@@ -125,3 +126,19 @@ def test_the_model_of_the_sixth_feed_answers_as_its_readme_shows(returns: Lake) 
 def test_the_cases_of_the_sixth_feed_pass(returns: Lake) -> None:
     own = [result for result in returns.test() if result.model == "returns_by_product"]
     assert [result.difference for result in own] == [(), ()]
+
+
+def test_the_changes_of_a_table_are_its_history_as_the_readme_shows(tmp_path: Path) -> None:
+    project = tmp_path / "payments"
+    shutil.copytree(PAYMENTS, project)
+    with Lake(project) as lake:
+        assert [report.batch.status for report in lake.run().batches] == ["published"]
+        shown = "payment_id, amount, status, valid_from, valid_to"
+        found = rows(lake, f"SELECT {shown} FROM payments ORDER BY payment_id, valid_from")
+        said = re.findall(r"^ +[0-9] .*$", (PAYMENTS / "README.md").read_text("utf-8"), re.MULTILINE)
+        cells = [[str(value).replace("+00:00", "Z") for value in row if value is not None] for row in found]
+        assert [re.split(r"\s{2,}", line.strip().replace(",", "")) for line in said] == cells
+        reasons = [(record["line"], record["reasons"]) for record in lake.quarantine()]
+        assert reasons == [(9, ["amount_negative"]), (10, ["truncate_refused"])]
+        assert fired(lake, "payments_2025-03-03") == {"sequence_tie": 1}
+        assert [version.line for version in lake.history("payments", ["2"])] == [2, 5]

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cartlake.core.deciding import DecisionReport
+    from cartlake.core.lineage import LineageGraph
     from cartlake.errors import CartlakeError, ConfigError, DataError, EngineError, Locked, UsageError
     from cartlake.health import FeedHealth
     from cartlake.lake import Lake, RunReport, Status
+    from cartlake.lineage import RowLineage
     from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
     from cartlake.settings import Settings, load_settings
 
@@ -28,7 +30,9 @@ __all__ = [
     "EngineError",
     "FeedHealth",
     "Lake",
+    "LineageGraph",
     "Locked",
+    "RowLineage",
     "RunReport",
     "Settings",
     "Status",
@@ -39,7 +43,9 @@ __all__ = [
 
 _HOMES = {
     "cartlake.lake": ("Lake", "RunReport", "Status"),
+    "cartlake.core.lineage": ("LineageGraph",),
     "cartlake.health": ("FeedHealth",),
+    "cartlake.lineage": ("RowLineage",),
     "cartlake.core.deciding": ("DecisionReport",),
     "cartlake.queries": ("BatchDetail", "BatchReport", "CaseResult", "Version"),
     "cartlake.settings": ("Settings", "load_settings"),

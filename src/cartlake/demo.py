@@ -10,7 +10,7 @@ from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.generate import DayReport, ShopPlan, generate
 from cartlake.lake import Lake
-from cartlake.opening import STATE_FOLDER
+from cartlake.lock import STATE_FOLDER
 from cartlake.pipeline import OnTask
 from cartlake.queries import BatchReport, Version
 from cartlake.scaffold import create_project

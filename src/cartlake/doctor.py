@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from filelock import FileLock, Timeout
-
 from cartlake.core.contract import Contract
-from cartlake.errors import CartlakeError, TableMissing
+from cartlake.errors import CartlakeError, Locked, TableMissing
+from cartlake.lock import STATE_FOLDER, LakeLock
 from cartlake.project import load_contracts, load_models
 from cartlake.settings import FILE_NAME, Settings, load_settings
 
@@ -153,15 +152,12 @@ def _folders(settings: Settings, contracts: tuple[Contract, ...]) -> Iterator[Ch
 
 
 def _lock(settings: Settings) -> Iterator[Check]:
-    path = settings.project / ".cartlake" / "lock"
-    if path.exists():
-        lock = FileLock(path)
+    if (settings.project / STATE_FOLDER / "lock").exists():
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield Check("lock", "warn", "another process works on this lake", "Reading is fine; a run has to wait.")
+            LakeLock(settings.project).require_free()
+        except Locked as error:
+            yield Check("lock", "warn", error.message, "Reading is fine; a run has to wait.")
             return
-        lock.release()
     yield Check("lock", "ok", "nobody works on this lake")
 
 

@@ -22,7 +22,9 @@ from cartlake.core.batch import LandedManifest, Landing, Plan
 from cartlake.core.manifest import MAX_BYTES, Manifest, parse_manifest
 from cartlake.core.names import LandedFile, archive_path, check_file_name, is_ignored, shown
 from cartlake.core.profile import Profile, Profiler
+from cartlake.disk import Unsynced, flush, sync
 from cartlake.errors import DataError, EngineError, ManifestRefused, UsageError
+from cartlake.failpoints import reach
 
 _CHUNK = 1024 * 1024
 _IS_WINDOWS = os.name == "nt"
@@ -106,7 +108,12 @@ def claim(source: Path, archive: Path, relative_of: Callable[[str], PurePosixPat
             _remove_stale(archive, os.fstat(copy.fileno()).st_mtime)
             profile = _copy(opened, copy, shown(source.name))
         target = archive / relative_of(profile.sha256)
+        reach("claim: copied")
         _place(part, target, profile.sha256)
+        unsynced = Unsynced(archive)  # also if it stood there: the claim that put it there may have died since
+        unsynced.add(target)
+        reach("claim: placed")
+        unsynced.sync()
     except OSError as error:
         said = f"the file cannot be copied to the archive: {error.strerror}"
         hint = "Is the disk full, or the archive read-only?"
@@ -131,7 +138,9 @@ def remove_landed(source: Path, sha256: str) -> bool:
         with _opened(source) as opened:
             before, is_same = _state(os.fstat(opened.fileno())), _sha256(opened) == sha256
         if is_same and _state(source.lstat()) == before:
+            reach("landing: remove")
             source.unlink()
+            reach("landing: removed")
             return True
     return False
 
@@ -158,10 +167,11 @@ def write_manifest(folder: Path, name: str, data: bytes) -> Path:
         with part.open("xb") as written:
             written.write(data)
             _flush(written)
+        reach("manifest: written")
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-    _sync_folder(folder)
+    sync(folder)
     return target
 
 
@@ -261,7 +271,6 @@ def _place(part: Path, target: Path, sha256: str) -> None:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         part.replace(target)
-        _sync_folder(target.parent)
         return
     with _opened(target) as standing:
         if _sha256(standing) != sha256:
@@ -287,13 +296,4 @@ def _state(state: os.stat_result) -> tuple[int, int]:
 
 def _flush(written: BufferedIOBase) -> None:
     written.flush()
-    os.fsync(written.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if not _IS_WINDOWS:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    flush(written.fileno())

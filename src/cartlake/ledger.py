@@ -1,7 +1,8 @@
 """The ledger: what has happened, in Delta tables that only grow. The newest row of an identity is its state.
 
 A step's effect comes first and its ledger row last, so that a step without a row is repeated, and repeating it
-changes nothing.
+changes nothing. What is on the disk has that order too: before a row is committed, all that was committed earlier is
+made to survive a power failure.
 """
 
 from __future__ import annotations
@@ -75,6 +76,10 @@ class Ledger:
         self._known: dict[tuple[str, str], _Known] = {}
         self._held: dict[str, tuple[Table, list[Row]]] | None = None
         self._afterwards: list[Callable[[], object]] = []
+
+    def forget(self) -> None:
+        """What was read is read anew: somebody else may have changed more than the newest version."""
+        self._known.clear()
 
     def create(self) -> None:
         """All tables of the ledger exist."""
@@ -249,12 +254,15 @@ class Ledger:
             afterwards, self._afterwards = self._afterwards, []
             for table, rows in held.values():
                 self._commit(table, rows)
+            if afterwards:
+                self._engine.sync()
             for action in afterwards:
                 action()
 
     def once_committed(self, action: Callable[[], object]) -> None:
-        """`action` runs when everything recorded so far is committed."""
+        """`action` runs when everything recorded so far is committed and on the disk."""
         if self._held is None:
+            self._engine.sync()
             action()
         else:
             self._afterwards.append(action)
@@ -269,6 +277,7 @@ class Ledger:
     def _commit(self, table: Table, shown: Sequence[Row]) -> None:
         if not shown:
             return
+        self._engine.sync()
         before = self._engine.version(table.name)
         with self._engine.scope():
             self._engine.values("_ledger_rows", table.columns, [list(row.values()) for row in shown])

@@ -7,18 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from cartlake import pipeline, usercache
+from cartlake import pipeline, runs, usercache
 from cartlake.engines.registry import open_engine
 from cartlake.engines.scratch import sweep
-from cartlake.errors import ConfigError, Locked, UsageError
+from cartlake.errors import ConfigError, UsageError
 from cartlake.ledger import Clock
+from cartlake.lock import LakeLock
 from cartlake.settings import Settings
 from cartlake.tasks.context import Context
 from cartlake.tasks.shapes import settle_definitions
 
-STATE_FOLDER = ".cartlake"
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\\]|%[0-9A-Fa-f]{2}")
 
 
@@ -32,7 +30,7 @@ class Door:
         self._given = given
         self._wait = -1 if wait is None else wait
         self._opened: Context | None = None
-        self._lock = FileLock(settings.project / STATE_FOLDER / "lock", thread_local=False)
+        self._lock = LakeLock(settings.project)
 
     def close(self) -> None:
         if self._opened is not None:
@@ -43,11 +41,7 @@ class Door:
     def context(self, *, anew: bool = False) -> Context:
         """The opened lake, to look at; its tables exist."""
         if self._opened is None:
-            _require_project(self._settings)
-            _require_writable_name(self._settings.lake_folder)
-            usercache.recall()
-            engine = open_engine(self._settings, **self._given)
-            self._opened = pipeline.open_context(self._settings, engine, self._clock)
+            self._opened = self._open()
             if not pipeline.is_created(self._opened):
                 with self._held():
                     pipeline.create_tables(self._opened)
@@ -55,32 +49,34 @@ class Door:
                         settle_definitions(self._opened)
         return self._opened
 
+    def _open(self) -> Context:
+        _require_project(self._settings)
+        _require_writable_name(self._settings.lake_folder)
+        usercache.recall()
+        engine = open_engine(self._settings, **self._given)
+        return pipeline.open_context(self._settings, engine, self._clock)
+
     @contextmanager
     def locked(self, *, anew: bool = False) -> Iterator[Context]:
         """The opened lake, to write to; its tables are as today's contracts want them, unless the caller makes them
-        `anew`. Raises Locked, ContractError."""
+        `anew`. What was done is on the disk when the lock is given back. Raises Locked, ContractError."""
         with self._held():
             context = self.context(anew=anew)
             sweep(self._settings.project)
             if not anew:
                 settle_definitions(context)
-            yield context
+            try:
+                yield context
+            finally:
+                context.engine.sync()
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=self._wait)
-        except Timeout:
-            raise Locked(
-                "lake_locked",
-                f"another process works on {self._settings.project}",
-                hint="Try again when it is done, or use --wait.",
-            ) from None
-        try:
+        with self._lock.held(self._wait) as is_left_by_dead:
+            if is_left_by_dead:
+                self._opened = self._opened or self._open()
+                runs.recover_tables(self._opened)
             yield
-        finally:
-            self._lock.release()
 
 
 def _require_project(settings: Settings) -> None:

@@ -37,6 +37,7 @@ from cartlake.core.tables import (
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.tasks.context import Context
+from cartlake.tasks.places import line_of
 from cartlake.tasks.quarantined import define_quarantine
 
 
@@ -231,15 +232,17 @@ def _identity(row: Row) -> tuple[object, ...]:
     return row["_file_sha256"], row["_batch_date"], row["_record"]
 
 
-def _places(context: Context, contract: Contract, rows: Sequence[Row]) -> dict[tuple[object, ...], tuple[str, int]]:
-    """File name and line of the records that rows came from. A record's line is known where a record is a line."""
+def _places(
+    context: Context, contract: Contract, rows: Sequence[Row]
+) -> dict[tuple[object, ...], tuple[str, int | None]]:
+    """File name and line of the records that rows came from."""
     files = {(f.file_sha256, f.batch_date): f for f in context.ledger.files(contract.feed)}
-    found: dict[tuple[object, ...], tuple[str, int]] = {}
+    found: dict[tuple[object, ...], tuple[str, int | None]] = {}
     for row in rows:
         sha256, day, record = _identity(row)
         file = files.get((str(sha256), day))  # type: ignore[arg-type]
         if file is not None:
-            found[_identity(row)] = (file.file_name, int(str(record)) + 1)
+            found[_identity(row)] = (file.file_name, line_of(context, contract, file, int(str(record))))
     return found
 
 

@@ -13,14 +13,32 @@ from pathlib import Path
 from cartlake import landing
 from cartlake.core.arrival import plan, unannounced
 from cartlake.core.batch import Batch, BatchStatus, Policy
-from cartlake.core.entries import Publication, Run
+from cartlake.core.entries import MaintenanceStep, Publication, Run
 from cartlake.core.manifest import ExpectedFile, Manifest, render_manifest
 from cartlake.core.names import by_date, new_trigger_id
 from cartlake.core.production import left_by_rollback
 from cartlake.core.quiet import quiet_batches
+from cartlake.core.retention import SET_ASIDE
+from cartlake.core.table import Table
+from cartlake.core.tables import LEDGER, MAINTENANCE, prepared_table
 from cartlake.errors import UsageError
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context
+
+
+def recover_tables(context: Context) -> None:
+    """After a process died or the power failed: every table that exists ends with a commit that is whole; what was set
+    aside is in the ledger."""
+    production = context.production_tables
+    prepared = (prepared_table(table) for table in production)
+    tables: tuple[Table, ...] = (*LEDGER, *context.stage_tables, *production, *prepared)
+    context.ledger.forget()
+    set_aside = context.engine.recover([table.name for table in tables])
+    if set_aside:
+        context.engine.create(MAINTENANCE)
+        reason = "half written when a process died or the power failed"
+        steps = [MaintenanceStep(name, SET_ASIDE, reason, files_removed=count) for name, count in set_aside.items()]
+        context.ledger.record_maintenance(steps)
 
 
 def recover(context: Context) -> None:

@@ -14,6 +14,7 @@ from cartlake.generate import FAULTS, ShopPlan, generate
 from cartlake.lake import Lake
 from cartlake.queries import published_names
 from cartlake.settings import load_settings
+from tests.conftest import ROOT
 from tests.pipeline.shop import Shop, a_day, customer, order, product, shipment
 
 if TYPE_CHECKING:
@@ -135,6 +136,20 @@ def test_a_held_batch_is_released_on_spark(shops: tuple[Shop, Shop], spark_sessi
         shop.deliver("b1", **a_day(orders=[*broken, order("O-77")], shipping=[shipment("S-1", "O-77")]))
         assert [report.batch.status for report in shop.run().batches] == ["held"]
         shop.lake.release("b1", "known problem at the till", actor="kim")
+        assert [report.batch.status for report in shop.run().batches] == ["published"]
+    both_equal(*shops)
+
+
+@pytest.mark.slow
+def test_changes_of_a_database_are_read_alike(shops: tuple[Shop, Shop], spark_session: SparkSession) -> None:
+    example = ROOT / "examples" / "payments_changes"
+    on_spark(shops[0], spark_session)
+    for shop in shops:
+        shutil.copytree(example, shop.project, dirs_exist_ok=True)
+        file = shop.landing / "payments_data" / "source" / "payments_2025-03-03.json"
+        odd = ['{"op": "c", "op": "c"}', "[" * 200, '{"op":"u","after":{"a\\"b":{"x":[1.50]},"payment_id":9,"n":1e3},'
+               '"source":{"ts_ms":1741003200123,"lsn":7}}']  # fmt: skip
+        file.write_text(file.read_text("utf-8") + "\n".join(odd), "utf-8")
         assert [report.batch.status for report in shop.run().batches] == ["published"]
     both_equal(*shops)
 

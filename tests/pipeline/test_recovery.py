@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.engines.embedded import engine as embedded
 from cartlake.errors import Locked
 from cartlake.lake import Lake
+from cartlake.lock import LakeLock
 from tests.pipeline.shop import Shop, a_day, customer, order, product, shipment, stock
 
 WRITES = ("append", "replace", "merge", "restore")
@@ -209,3 +211,35 @@ def test_what_a_dead_process_left_locked_is_free(shop: Shop) -> None:
         other.kill()
         other.join()
         assert shop.run().batches == ()
+
+
+def test_who_holds_the_lock_is_named(shop: Shop) -> None:
+    with another_process(shop, _hold_the_lock) as other:
+        with pytest.raises(Locked, match=f"process {other.pid} on .*, since 20.* UTC"):
+            shop.run()
+        with pytest.raises(Locked, match=f"process {other.pid}"):
+            LakeLock(shop.project).require_free()
+    LakeLock(shop.project).require_free()
+
+
+def test_what_stands_beside_the_lock_is_not_trusted(shop: Shop) -> None:
+    shop.lake.batches()
+    for written in (b"", b"{", b'{"process": "\x1b[2J"}', b"\xff"):
+        with FileLock(shop.project / ".cartlake" / "lock"):
+            (shop.project / ".cartlake" / "holder.json").write_bytes(written)
+            with pytest.raises(Locked) as caught:
+                shop.run()
+        assert caught.value.message == f"another process works on {shop.project}"
+    assert shop.run().batches == (), "nor is it in the way"
+
+
+def test_what_is_set_aside_after_a_death_is_told(shop: Shop) -> None:
+    shop.trade_a_day()
+    with another_process(shop, _hold_the_lock) as other:
+        other.kill()
+        other.join()
+    newest = max((shop.project / "lake" / "ledger_tasks" / "_delta_log").glob("*.json"))
+    newest.write_bytes(b"")
+    shop.run()
+    told = shop.rows("SELECT name, action, files_removed FROM maintenance")
+    assert told == [("ledger_tasks", "set_aside", 1)]

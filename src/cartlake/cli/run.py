@@ -28,7 +28,7 @@ NOTHING_READY = "Nothing is ready. `cartlake status` says what is there and what
 
 
 def register(app: typer.Typer) -> None:
-    for command in (run, watch, status):
+    for command in (run, watch, stream, status):
         app.command(rich_help_panel=EVERY_DAY)(command)
 
 
@@ -94,6 +94,28 @@ def watch(project: Project = HERE, engine: EngineName = None, as_json: AsJson = 
             lake.watch(stopping.is_set, stream.add, on_task)
         except _Stopped:
             out.log.print("stopped between two tasks; the next run takes the batches up again")
+
+
+def stream(
+    project: Project = HERE,
+    engine: EngineName = None,
+    given: Set = None,
+    every: Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Look for manifests so often.")] = 10,
+    available_now: Annotated[bool, typer.Option("--available-now", help="Handle what is there, then end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run for each micro-batch of manifests that Spark's Structured Streaming finds, until interrupted.
+
+    An interruption (Ctrl-C, SIGTERM) lets the run under way finish. With --json the batches are one array, written as
+    they are handled.
+    """
+    out, stopping = Output(as_json), threading.Event()
+    _stop_on_signals(stopping)
+    told = _BatchStream(out)
+    with opened(project, given, wait=None, engine=engine) as lake, told:
+        how = "what is there" if available_now else "Ctrl-C ends it"
+        out.log.print(f"streaming from {plain(lake.settings.landing_folder)}; {how}")
+        lake.stream(stopping.is_set, told.add, None if available_now else every)
 
 
 class _Stopped(Exception):

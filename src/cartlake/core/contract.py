@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -9,18 +11,37 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 Criticality = Literal["error", "warn"]
+Format = Literal["csv", "ndjson", "debezium"]
+Encoding = Literal["epoch_days", "epoch_millis", "epoch_micros", "epoch_nanos", "base64", "json"]
+
+ENCODINGS: Mapping[Encoding, str] = {
+    "epoch_days": "date",
+    "epoch_millis": "timestamp",
+    "epoch_micros": "timestamp",
+    "epoch_nanos": "timestamp",
+    "base64": "decimal",
+    "json": "string",
+}
+"""How a value of a JSON record may be written, by the kind of column that it is for."""
+
+
+def spelled(name: str) -> str:
+    """The form in which names of columns are compared."""
+    return re.sub(r"[\s-]+", "_", name.strip().casefold())
 
 
 @dataclass(frozen=True)
 class Field:
     """One column of a feed. `source_names` are header names accepted besides `name`; `formats` are date patterns
-    (`dd.MM.yyyy`) accepted besides ISO; `default` is the value of a column that the file lacks."""
+    (`dd.MM.yyyy`) accepted besides ISO; `encoding` is how JSON records write the value, if not as themselves;
+    `default` is the value of a column that the file, or the JSON record, lacks."""
 
     name: str
     type: str
     required: bool = False
     source_names: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    encoding: Encoding | None = None
     canonical: Literal["none", "lower", "upper", "token"] = "none"
     default: str | None = None
     tracked: bool = True
@@ -116,6 +137,7 @@ class Contract:
     hash: str
     cross_rules: tuple[CrossRule, ...] = ()
     service: ServiceLevel = ServiceLevel()
+    format: Format = "csv"
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)

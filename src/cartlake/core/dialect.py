@@ -25,7 +25,7 @@ from cartlake.core.memo import remembered
 from cartlake.core.syntax import EXPRESSIONS, QUERIES, Node, check, hide_variables, is_cte, refuse, start
 from cartlake.errors import ModelError
 
-__all__ = ["FUNCTIONS", "Target", "check_expression", "columns_of", "compile_sql", "tables_of"]
+__all__ = ["FUNCTIONS", "Target", "check_expression", "columns_of", "compile_sql", "query_tree", "tables_of"]
 
 _T = exp.DType
 
@@ -82,6 +82,11 @@ def tables_of(sql: str) -> tuple[str, ...]:
     """The relations that a query reads, without its CTEs, in order of first use, as written."""
     tables = sorted((table for table in _query(sql).find_all(exp.Table) if not is_cte(table)), key=start)
     return tuple(dict.fromkeys(table.name for table in tables))
+
+
+def query_tree(sql: str) -> Node:
+    """The parsed query, to be changed at will; its functions are as written."""
+    return _query(sql).copy()
 
 
 @remembered

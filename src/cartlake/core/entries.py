@@ -175,8 +175,9 @@ class Preparation:
 
 @dataclass(frozen=True)
 class MaintenanceStep:
-    """One thing that maintenance did to `name`, a table or a folder: `compact`, `remove_files` or `remove_rows`.
-    `version` is the one that compaction made, or the oldest one that can still be read."""
+    """One thing that maintenance did to `name`, a table or a folder: `compact`, `remove_files`, `remove_rows`; or
+    `set_aside`, of commits that were never acknowledged. `version` is the one that compaction made, or the oldest one
+    that can still be read."""
 
     name: str
     action: str

@@ -26,6 +26,7 @@ from cartlake.core.macros import (
 from cartlake.core.text_macros import (
     LOWER_SPARK,
     TEXT_DUCKDB,
+    TEXT_MAP_DUCKDB,
     TEXT_SPARK,
     UPPER_SPARK,
     fingerprint_sql,
@@ -120,6 +121,8 @@ _PLAIN = (
     _by_value("regexp_like(text, 'regex')", "= matches", 2, 2, 1, matches_sql),
     Function("map(key, value, ...)", "a map", 2, None, map_sql, map_same_sql),
     _made("element_at(map, key)", "the value at a key of a map, NULL without one", 2, "_1[_2]", "element_at(_1, _2)"),
+    _made("text_map(json)", "a map of the entries of a JSON object of texts; NULL for anything else", 1,
+          TEXT_MAP_DUCKDB, "from_json(_1, 'map<string,string>')"),
     Function("named_struct('name', value, ...)", "a struct, to compare several values at once", 2, None,
              struct_sql, named_struct_sql),
 )

@@ -8,13 +8,13 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from cartlake.core.contract import Contract
-from cartlake.core.lines import physical_lines
-from cartlake.core.profile import Profile
-from cartlake.core.records import SEP_LINE, Dialect, Header, split
+from cartlake.core.contract import Contract, spelled
+from cartlake.core.lines import Line, physical_lines
+from cartlake.core.profile import Profile, Split
+from cartlake.core.records import SEP_LINE, Dialect, Header, Item, Place, split
 from cartlake.errors import FileRejected
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -46,6 +46,12 @@ class Layout:
     delimiter: str
     columns: tuple[str | None, ...]
     names: tuple[str, ...]
+
+    def items(self, lines: Iterable[Line], codec: str, begin: Split | None = None) -> Iterator[Item]:
+        """The items of a file, or of its part from `begin` on: there a record is a line, the header the first one."""
+        dialect = Dialect(delimiter=self.delimiter, encoding=codec, width=len(self.columns))
+        header = tuple(name or None for name in self.names)
+        return split(lines, dialect, Place(header, begin.start, begin.line, begin.line - 2) if begin else None)
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -165,13 +171,9 @@ def _layout(header_line: str, delimiter: str, contract: Contract) -> Layout | No
     header = next((item for item in split(lines, Dialect(delimiter, width=1)) if isinstance(item, Header)), None)
     if header is None or not header.cells:
         return None
-    fields = {_spelled(name): field.name for field in contract.fields for name in (*field.source_names, field.name)}
+    fields = {spelled(name): field.name for field in contract.fields for name in (*field.source_names, field.name)}
     names = tuple(cell or "" for cell in header.cells)
-    return Layout(delimiter, tuple({OPERATION: OPERATION, **fields}.get(_spelled(name)) for name in names), names)
-
-
-def _spelled(name: str) -> str:
-    return re.sub(r"[\s-]+", "_", name.strip().casefold())
+    return Layout(delimiter, tuple({OPERATION: OPERATION, **fields}.get(spelled(name)) for name in names), names)
 
 
 def _known(layout: Layout) -> int:
@@ -204,8 +206,8 @@ def _incomplete(layout: Layout, missing: list[tuple[str, ...]], contract: Contra
 
 
 def _closest(field: str, layout: Layout) -> list[str]:
-    unknown = {_spelled(name): name for name in layout.unknown}
-    found = difflib.get_close_matches(_spelled(field), unknown, n=1)
+    unknown = {spelled(name): name for name in layout.unknown}
+    found = difflib.get_close_matches(spelled(field), unknown, n=1)
     return [f"{_shown([unknown[name]])} is {field}" for name in found]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NoReturn
 
+from cartlake.core.jsontext import too_deep_at
 from cartlake.core.names import FIRST_YEAR, HASH_IN_NAME, LAST_YEAR, check_file_name, normalise, shown
 from cartlake.errors import ManifestRefused
 
@@ -20,7 +21,6 @@ _BATCH_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+:-]{0,99}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(_DATE.pattern + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _BIGGEST = 2**63 - 1
 
 
@@ -162,12 +162,10 @@ class _Reader:
         return body
 
     def _check_depth(self) -> None:
-        depth = 0
-        for found in _BRACKETS.finditer(self._text):
-            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found.group(), 0)
-            if depth > MAX_DEPTH:
-                line = self._text.count("\n", 0, found.start()) + 1
-                self._refuse("manifest_too_deep", f"brackets stand more than {MAX_DEPTH} deep in each other", line)
+        at = too_deep_at(self._text, MAX_DEPTH)
+        if at is not None:
+            line = self._text.count("\n", 0, at) + 1
+            self._refuse("manifest_too_deep", f"brackets stand more than {MAX_DEPTH} deep in each other", line)
 
     def _unique(self, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         entries: dict[str, Any] = {}

@@ -13,7 +13,7 @@ import zoneinfo
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, cast
 
-from cartlake.core.contract import Contract, Field, Relationship
+from cartlake.core.contract import Contract, Field, Format, Relationship
 from cartlake.core.dialect import check_expression
 from cartlake.core.odcs_fields import (
     DOCUMENTING,
@@ -26,6 +26,7 @@ from cartlake.core.odcs_fields import (
     read_settings,
     with_required,
 )
+from cartlake.core.odcs_formats import check_change_sequence, check_format, read_format
 from cartlake.core.odcs_rules import read_rules
 from cartlake.core.odcs_service import read_service
 from cartlake.core.rules import quoted
@@ -46,7 +47,7 @@ _OBJECT = DOCUMENTING | {
 _RELATIONSHIP = frozenset({"type", "from", "to", "customProperties"})
 _SETTINGS = (
     *("landingFolder", "filePattern", "stageTable", "taskName", "sequenceBy", "sequenceThen", "delimiter", "encoding"),
-    *("decimalMark", "timezone", "delivery", "observe", "sequenceAheadDays"),
+    *("decimalMark", "timezone", "format", "delivery", "observe", "sequenceAheadDays"),
 )
 _DELIMITERS = {",": ",", ";": ";", "|": "|", "\t": "\t", "tab": "\t"}
 _ENCODINGS = (
@@ -73,6 +74,10 @@ def parse_contract(text: str, path: str) -> Contract:
     fields = read_fields(body["properties"])
     key = read_key(body["properties"])
     sequence, sequence_then = _sequence(entries.get("customProperties", top), settings, fields, key)
+    form: Format = read(settings, "format", read_format, "csv")
+    check_format(form, settings, body["properties"], fields)
+    if form == "debezium":
+        check_change_sequence(settings, fields, sequence, sequence_then)
     rules, cross_rules = read_rules(body.get("quality"), with_required(fields, (*key, *sequence_then)))
     stage_table = read(settings, "stageTable", read_name, f"{feed}_stage")
     return Contract(
@@ -101,6 +106,7 @@ def parse_contract(text: str, path: str) -> Contract:
         hash=hashlib.sha256(text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8")).hexdigest(),
         cross_rules=cross_rules,
         service=read_service(entries.get("slaProperties")),
+        format=form,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Literal, TypeVar, cast
 
-from cartlake.core.contract import Field
+from cartlake.core.contract import ENCODINGS, Encoding, Field, spelled
 from cartlake.core.dialect import check_expression
 from cartlake.core.rules import quoted
 from cartlake.core.yamltext import Node
@@ -24,7 +24,7 @@ PROPERTY = DOCUMENTING | {
     *("name", "logicalType", "logicalTypeOptions", "physicalType", "physicalName", "required", "primaryKey"),
     *("primaryKeyPosition", "classification", "examples", "criticalDataElement", "relationships", "customProperties"),
 }
-_SETTINGS = frozenset({"sourceNames", "formats", "canonical", "default", "tracked", "ignoreNullUpdates"})
+_SETTINGS = frozenset({"sourceNames", "formats", "encoding", "canonical", "default", "tracked", "ignoreNullUpdates"})
 _TYPES = {
     "string": "string",
     "integer": "bigint",
@@ -82,7 +82,7 @@ def read_fields(node: Node) -> tuple[Field, ...]:
         field = _field(item)
         if field.name in fields:
             raise item.fail(f"column `{field.name}` stands here twice")
-        for header in {_header(name) for name in (field.name, *field.source_names)}:
+        for header in {spelled(name) for name in (field.name, *field.source_names)}:
             if header in headers:
                 raise item.fail(f"header `{header}` would fill both `{headers[header]}` and `{field.name}`")
             headers[header] = field.name
@@ -90,10 +90,6 @@ def read_fields(node: Node) -> tuple[Field, ...]:
     if not fields:
         raise node.fail("a feed has at least one column")
     return tuple(fields.values())
-
-
-def _header(name: str) -> str:
-    return re.sub(r"[\s-]", "_", name.strip().casefold())
 
 
 def _field(node: Node) -> Field:
@@ -110,6 +106,7 @@ def _field(node: Node) -> Field:
         required=read(entries, "required", Node.flag, False),
         source_names=tuple(text for each in named for text in each.texts()),
         formats=_formats(entries, settings, kind),
+        encoding=_encoding(settings, kind),
         canonical=cast(Literal["none", "lower", "upper", "token"], canonical),
         default=read(settings, "default", lambda each: _default(each, kind), None),
         tracked=read(settings, "tracked", Node.flag, True),
@@ -141,6 +138,13 @@ def _formats(entries: Mapping[str, Node], settings: Mapping[str, Node], kind: st
             raise node.fail(f"a format is for dates and timestamps, this column is {kind}")
         _check_format(node)
     return tuple(node.text() for node in patterns)
+
+
+def _encoding(settings: Mapping[str, Node], kind: str) -> Encoding | None:
+    if "encoding" not in settings:
+        return None
+    family, node = kind.partition("(")[0], settings["encoding"]
+    return cast(Encoding, node.one_of([name for name, of in ENCODINGS.items() if of == family]))
 
 
 def _check_format(node: Node) -> None:

@@ -9,7 +9,7 @@ from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import MaintenanceStep, Preparation, Publication
 from cartlake.errors import UsageError
 
-REMOVE_FILES = "remove_files"
+REMOVE_FILES, SET_ASIDE = "remove_files", "set_aside"
 READING = timedelta(days=1)  # longer than anybody reads from one list of a table's files
 
 

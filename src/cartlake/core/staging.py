@@ -61,7 +61,8 @@ class Check:
 def stage_queries(
     contract: Contract, present: Sequence[str], rescued: Sequence[str], repaired: Sequence[str] | None = None
 ) -> StageQueries:
-    """The queries for a file with the columns `present` (`_op` may be one) and the unknown columns `rescued`.
+    """The queries for a file with the columns `present` (`_op` may be one, and `_rest`, JSON of all unknown ones) and
+    the unknown columns `rescued`.
 
     Where people have decided about records of the file, `typed` reads `repaired`, which has those columns, in the place
     of `records`, and no record of `discards` is sound. What is a repeat is a matter of the file alone.
@@ -140,9 +141,10 @@ def _typed(contract: Contract, present: Sequence[str], records: str) -> str:
     judged = sorted(_typed_checks(contract), key=lambda check: not check.essential)
     flags = [f"{check.broken} AS `_is_{check.code}`" for check in judged]
     op = "lower(nullif(trim(_op), ''))" if "_op" in present else "'upsert'"
+    rescued = "text_map(_rest) AS _rescued" if "_rest" in present else "_rescued"
     return f"""
 WITH texts AS (
-  SELECT _record, _line, _rescued, {op} AS _text_op, {_listed(texts)}
+  SELECT _record, _line, {rescued}, {op} AS _text_op, {_listed(texts)}
   FROM {records}
 ),
 readings AS (

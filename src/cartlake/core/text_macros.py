@@ -96,6 +96,9 @@ def _pairs(values: Sequence[str], function: str) -> tuple[range, range]:
     return range(1, len(values), 2), range(2, len(values) + 1, 2)
 
 
+TEXT_MAP_DUCKDB = "TRY_CAST(TRY_CAST(_1 AS JSON) AS MAP(VARCHAR, VARCHAR))"
+
+
 def map_sql(values: Sequence[str]) -> str:
     keys, items = (", ".join(f"_{n}" for n in places) for places in _pairs(values, "map"))
     return f"map([{keys}], [{items}])"

@@ -6,7 +6,7 @@ dialect of `core.dialect`. Every write is one commit, or none where nothing woul
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,6 +100,15 @@ class Engine(Protocol):
         """The table's newest version holds what `version` held; its number (`version` itself if it is the newest)."""
         ...
 
+    def sync(self) -> None:
+        """What was committed so far survives a power failure, as far as the storage can promise that."""
+        ...
+
+    def recover(self, tables: Iterable[str]) -> dict[str, int]:
+        """After a process died or the power failed: the newest version of each of the `tables` that exist is whole and
+        on the disk. Per table how many commits, none of them acknowledged, were half written and set aside."""
+        ...
+
     # upkeep; of a dry run the results are what would be
 
     def version_at(self, table: str, moment: datetime) -> int:
@@ -113,6 +122,17 @@ class Engine(Protocol):
     def vacuum(self, table: str, oldest_version: int, *, dry_run: bool = False) -> Removal:
         """Gone are the files that no version from `oldest_version` on needs, among them those of writes that were never
         committed. Earlier versions cannot be read any more. Nobody may write to the table meanwhile."""
+        ...
+
+    # arrivals
+
+    def stream(
+        self, folder: Path, checkpoint: Path, act: Callable[[object], None], every: float | None = None
+    ) -> Generator[int | None]:
+        """What lands in `folder` makes micro-batches, and `checkpoint` remembers which are done. `act` has been called
+        for each, in whatever process, with what `open_engine` there takes as `session`; again for one that died. Yields
+        the number of each that ended, and None while nothing does. It looks every so many seconds until it is closed;
+        with None, what is there is handled, and that is all. Raises UsageError where an engine has no streams."""
         ...
 
     # relations

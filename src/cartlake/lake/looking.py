@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cartlake import health, queries
+from cartlake import health, lineage, queries
 from cartlake.core.arrival import unannounced
 from cartlake.core.entries import Publication
+from cartlake.core.lineage import LineageGraph
 from cartlake.core.names import LandedFile
 from cartlake.engines.base import Row
 from cartlake.health import FeedHealth
 from cartlake.lake.opened import Opened
+from cartlake.lineage import RowLineage
 from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
 from cartlake.tasks import quarantined
 from cartlake.tasks.arrivals import look
@@ -75,6 +77,16 @@ class Looking(Opened):
     def history(self, table: str, key: Sequence[str]) -> list[Version]:
         """The life of one key. Raises UsageError if the table has no history or there is no such key."""
         return queries.history(self._door.context(), table, key)
+
+    def lineage(self, target: str | None = None) -> LineageGraph:
+        """What relations and columns are made of: the whole project, or what leads to and from a relation or a
+        `relation.column`. Raises UsageError with close names."""
+        return lineage.graph(self._door.context(), target)
+
+    def row_lineage(self, table: str, key: Sequence[str]) -> list[RowLineage]:
+        """Batch, file and line of every version of a key, or of those that a row of `enriched_orders` shows. Raises
+        UsageError if the rows of the table are not followed or there is no such key."""
+        return lineage.rows(self._door.context(), table, key)
 
     def test(self) -> list[CaseResult]:
         """Every given/expect case of the project's models, run on the engine."""

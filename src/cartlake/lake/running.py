@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from cartlake import pipeline, queries, runs
 from cartlake.core import dag
@@ -12,10 +14,14 @@ from cartlake.core.batch import BatchStatus
 from cartlake.core.entries import MaintenanceStep, Run
 from cartlake.errors import Locked, UsageError
 from cartlake.lake.opened import Opened
+from cartlake.lock import STATE_FOLDER
 from cartlake.pipeline import OnTask
 from cartlake.queries import BatchReport
+from cartlake.settings import Settings
 from cartlake.tasks.context import Context
 from cartlake.tasks.maintain import maintain
+
+_LOOK_SECONDS = 300.0  # manifests make a stream run; files that a batch waits for do not
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,37 @@ class Running(Opened):
                     on_run(self.run(on_task))
                     break
 
+    def stream(self, stop: Callable[[], bool], on_run: Callable[[RunReport], None], every: float | None = None) -> None:
+        """Spark's Structured Streaming takes the manifests that land, every so many seconds until `stop` says so, or,
+        with None, those that are there: each micro-batch has been a run. What came without a manifest is looked for at
+        the end, and now and then. A micro-batch that died is run again, and finds in the ledger what it had done.
+        Raises UsageError on an engine without streams, and where batches form without manifests."""
+        if self.settings.landing.trigger == "quiet":
+            hint = '`cartlake watch` runs when files have been still; trigger = "manifest" streams.'
+            raise UsageError("stream_unsupported", "batches form without manifests here", hint=hint)
+        context, manifests = self._door.context(), self.settings.landing_folder / self.settings.landing.manifests
+        told = {run.run_id for run in context.ledger.runs()}
+        checkpoint = self.settings.project / STATE_FOLDER / "stream"
+        arrived = context.engine.stream(manifests, checkpoint, partial(_run_in_stream, self.settings), every)
+        looked_at = time.monotonic()
+        with closing(arrived):
+            for number in arrived:
+                new = [run for run in context.ledger.runs() if run.run_id not in told] if number is not None else []
+                for run in new:
+                    on_run(self._report(context, run, ()))
+                told |= {run.run_id for run in new}
+                if stop():
+                    return
+                if time.monotonic() - looked_at >= _LOOK_SECONDS:
+                    self._look(on_run)
+                    looked_at = time.monotonic()
+        self._look(on_run)
+
+    def _look(self, on_run: Callable[[RunReport], None]) -> None:
+        """A run, unless somebody has the lake just now."""
+        with suppress(Locked):
+            on_run(self.run())
+
     def maintain(self, *, dry_run: bool = False) -> list[MaintenanceStep]:
         """Small files are joined, and what the settings under [maintain] do not keep is removed; what was done, also in
         the relation `maintenance`. Readers see the same rows. `dry_run` only says what would be done."""
@@ -106,6 +143,12 @@ class Running(Opened):
     def _report(self, context: Context, run: Run | None, notices: tuple[str, ...]) -> RunReport:
         batches = () if run is None else tuple(queries.batch_reports(context, run.batches))
         return RunReport(None if run is None else run.run_id, batches, notices)
+
+
+def _run_in_stream(settings: Settings, session: object) -> None:
+    """A run in a process and with a session of the stream's; it waits for whoever has the lake."""
+    with closing(Running(settings=settings, wait=None, spark=session)) as lake:
+        lake.run()
 
 
 def _loads(context: Context) -> tuple[str, ...]:

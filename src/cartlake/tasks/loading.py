@@ -10,6 +10,7 @@ from cartlake.core.entries import Counts, StagedFile
 from cartlake.core.header import Layout, check_encoding, find_layout, header_text, named_delimiter
 from cartlake.core.lines import physical_lines, raw_lines
 from cartlake.core.manifest import differs
+from cartlake.core.ndjson import UNKNOWN, JsonLayout, find_json_layout
 from cartlake.core.rules import quoted
 from cartlake.core.table import BIGINT, STRING, Column
 from cartlake.core.tables import QUARANTINE, stage_table
@@ -21,6 +22,7 @@ from cartlake.tasks.judging import Decided, define_decided, standing
 
 _RAW = (Column("_record", BIGINT), Column("_start", BIGINT), Column("_end", BIGINT), Column("_raw", STRING))
 _HEAD = 1 << 20
+_MOST_UNKNOWN = 100  # in a hostile file every record may have names of its own
 
 
 def load(context: Context, delivery: Delivery) -> StagedFile:
@@ -43,6 +45,10 @@ def require_readable(delivery: Delivery) -> RecordSource:
     _require_as_announced(delivery, None)
     with delivery.path.open("rb") as file:
         head = file.read(_HEAD)
+    if delivery.contract.format != "csv":
+        is_nothing = 0 in (delivery.expected.rows, delivery.expected.bytes)
+        json_layout = find_json_layout(profile, head, delivery.contract, may_be_empty=is_nothing)
+        return RecordSource(delivery.path, profile, profile.encoding, json_layout)
     codec = check_encoding(profile, head, delivery.contract)
     layout = find_layout(header_text(head, codec), delivery.contract, named_delimiter(head, codec))
     return RecordSource(delivery.path, profile, codec, layout)
@@ -90,6 +96,8 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
 def _drift(context: Context, layout: Layout) -> list[str]:
     """The unknown columns, in the order of the file. One without a name is among them only if it holds anything:
     spreadsheets save empty columns on the right."""
+    if isinstance(layout, JsonLayout):
+        return _names_in_records(context)
     nameless = [name for place, name in layout.rescued.items() if name != layout.names[place]]
     if not nameless:
         return list(layout.unknown)
@@ -99,6 +107,13 @@ def _drift(context: Context, layout: Layout) -> list[str]:
     [found] = context.engine.rows(f"SELECT {held} FROM records")
     empty = {name for n, name in enumerate(nameless) if not found[f"c{n}"]}
     return [name for name in layout.unknown if name not in empty]
+
+
+def _names_in_records(context: Context) -> list[str]:
+    """The first ones, by name, of the entries that no column takes."""
+    named = f"SELECT DISTINCT {UNKNOWN} AS names FROM records WHERE {UNKNOWN} IS NOT NULL ORDER BY names"
+    rows = context.engine.rows(f"{named} LIMIT {_MOST_UNKNOWN}")
+    return sorted({name for row in rows for name in str(row["names"]).split(",")})[:_MOST_UNKNOWN]
 
 
 def _define_unfit(context: Context, delivery: Delivery, source: RecordSource, decided: Decided) -> int:
@@ -199,7 +214,7 @@ def _staged_file(delivery: Delivery, counts: Counts, source: RecordSource | None
         bytes=profile.bytes,
         lines=profile.lines,
         encoding=source.codec if source else profile.encoding,
-        delimiter=source.layout.delimiter if source else None,
+        delimiter=(source.layout.delimiter or None) if source else None,
         is_clean=profile.clean,
         rescued_columns=rescued,
         revision=delivery.revision,

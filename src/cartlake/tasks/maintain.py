@@ -24,6 +24,7 @@ from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, QUARANTINE, prepared_table
 from cartlake.engines.base import Compaction
 from cartlake.errors import TableMissing
+from cartlake.failpoints import reach
 from cartlake.tasks.context import Context
 
 COMPACT, REMOVE_ROWS = "compact", "remove_rows"
@@ -42,6 +43,7 @@ def maintain(context: Context, *, dry_run: bool = False) -> list[MaintenanceStep
     if not dry_run:
         context.ledger.record_maintenance([*compacted, *removing])
         for path in (path for paths in files.values() for path in paths):
+            reach("archive: clean up")
             path.unlink(missing_ok=True)
         for feed in feeds:
             _remove_quarantined(context, feed, now)

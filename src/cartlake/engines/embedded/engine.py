@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from cartlake.core.dialect import compile_sql, tables_of
@@ -14,10 +15,12 @@ from cartlake.engines.base import Compaction, RecordCount, RecordSource, Removal
 from cartlake.engines.embedded import reading, upkeep
 from cartlake.engines.embedded.duck import Duck, duck_type, encoded, mapped, quote, rows_query
 from cartlake.engines.embedded.files import DataFile
-from cartlake.engines.embedded.storage import DeltaStore, committing
+from cartlake.engines.embedded.storage import DeltaStore
 from cartlake.engines.relations import Relations, View
 from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
+from cartlake.errors import UsageError
+from cartlake.failpoints import reach
 from cartlake.settings import Settings
 
 _FEW = 50  # rows that are cheaper as part of a query than as a table
@@ -52,6 +55,14 @@ class EmbeddedEngine:
 
     def version(self, table: str) -> int:
         return self._store.version(table)
+
+    def sync(self) -> None:
+        self._store.sync()
+
+    def recover(self, tables: Iterable[str]) -> dict[str, int]:
+        set_aside = {name: self._store.recover(name) for name in tables}
+        self.sync()
+        return {name: count for name, count in set_aside.items() if count}
 
     def append(self, table: Table, relation: str) -> int:
         with mapped(f"append to {table.name}"):
@@ -102,11 +113,7 @@ class EmbeddedEngine:
         return [files[path] for (path,) in found]
 
     def restore(self, table: str, version: int) -> int:
-        handle = self._store.handle(table)
-        if handle.version() != version:
-            with committing(table):
-                handle.restore(version)
-        return self._store.refresh(table)
+        return self._store.restore(table, version)
 
     def version_at(self, table: str, moment: datetime) -> int:
         with mapped(f"look at {table}"):
@@ -131,8 +138,16 @@ class EmbeddedEngine:
             spare = upkeep.spare_files(self._store.folder(table), oldest_version, self.version(table), needed)
             removal = Removal(len(spare), sum(path.stat().st_size for path in spare))
             for path in [] if dry_run else spare:
+                reach(f"{table}: clean up")
                 path.unlink()
         return removal
+
+    def stream(
+        self, folder: Path, checkpoint: Path, act: Callable[[object], None], every: float | None = None
+    ) -> Generator[int | None]:
+        del folder, checkpoint, act, every
+        hint = "`cartlake watch` runs whenever something lands; `--engine spark` streams."
+        raise UsageError("stream_unsupported", "the embedded engine has no streams", hint=hint)
 
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         files = [file for file in self._store.files(table.name, version) if file.may_hold(where or {})]

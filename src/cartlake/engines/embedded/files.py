@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
@@ -17,6 +20,7 @@ from cartlake.engines.base import Where
 from cartlake.engines.embedded.duck import quote
 
 _LONGEST_STATISTIC = 200
+_HASHED = re.compile(r"[0-9a-f]{12}-(?P<hash>[0-9a-f]{32})\.parquet")
 
 
 @dataclass(frozen=True)
@@ -116,3 +120,25 @@ def data_file(action: AddAction) -> DataFile:
 
 def remove_action(file: DataFile, is_change: bool) -> RemoveAction:
     return RemoveAction(file.path, is_change, int(time.time() * 1000), file.size, dict(file.partition))
+
+
+def hashed_name(path: Path) -> str:
+    """A new name for a data file, which ends in the hash of what it holds."""
+    return f"{secrets.token_hex(6)}-{_hash(path)}.parquet"
+
+
+def is_intact(path: Path, size: int) -> bool:
+    """Whether a file is there, of that size, with the bytes that its name tells of; those of others tell nothing."""
+    try:
+        if path.stat().st_size != size:
+            return False
+        named = _HASHED.fullmatch(path.name)
+        return named is None or named["hash"] == _hash(path)
+    except OSError:
+        return False
+
+
+def _hash(path: Path) -> str:
+    """128 bits of SHA-256: against damage, not against forgers, who could write the name as well."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]

@@ -11,7 +11,7 @@ from arro3.core import Array, DataType, Table
 from cartlake.core.clean import is_plainly_quoted
 from cartlake.core.header import Layout
 from cartlake.core.lines import physical_lines
-from cartlake.core.records import Bad, Dialect, Record, split
+from cartlake.core.records import Bad, Record
 from cartlake.engines.base import RecordCount, RecordSource
 from cartlake.engines.embedded.duck import Duck, literal, quote
 
@@ -46,7 +46,7 @@ def records(database: Duck, name: str, source: RecordSource) -> tuple[RecordCoun
 
 
 def _may_be_clean(source: RecordSource) -> bool:
-    if not source.profile.clean or source.codec != "utf-8":
+    if not source.layout.delimiter or not source.profile.clean or source.codec != "utf-8":
         return False
     if not source.profile.quotes:
         return True
@@ -82,10 +82,10 @@ def _split(database: Duck, name: str, source: RecordSource) -> RecordCount:
     )
     bad_columns = ", ".join(f"{column} {kind}" for column, kind in _UNREADABLE.items())
     database.run(f"CREATE OR REPLACE TEMP TABLE {quote(name + '_bad')} ({bad_columns})")
-    dialect = Dialect(delimiter=source.layout.delimiter, encoding=source.codec, width=width)
     read = unreadable = 0
     with source.path.open("rb") as file:
-        items = (item for item in split(physical_lines(file, source.codec), dialect) if isinstance(item, (Record, Bad)))
+        found = source.layout.items(physical_lines(file, source.codec), source.codec)
+        items = (item for item in found if isinstance(item, (Record, Bad)))
         while chunk := list(itertools.islice(items, _CHUNK)):
             good = [(r.ordinal, r.line, r.start, r.end, *r.cells) for r in chunk if isinstance(r, Record)]
             bad = [(b.ordinal, b.line, b.start, b.end, b.raw, b.reason) for b in chunk if isinstance(b, Bad)]

@@ -1,7 +1,8 @@
 """Delta tables on a local disk: DuckDB writes the Parquet files, delta-rs commits them.
 
 A data file's statistics go into the commit, so that later reads and replacements open only the files that can hold
-what they look for.
+what they look for. Its name ends in the hash of its bytes, so that damage can be found. Neither library flushes what it
+writes to the disk: `sync` does.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction
 
 from cartlake.core.table import Table
+from cartlake.disk import Unsynced
 from cartlake.engines.base import Where
 from cartlake.engines.embedded.duck import Duck, duck_type, mapped, quote
-from cartlake.engines.embedded.files import DataFile, data_file, data_files, remove_action, statistics_of
+from cartlake.engines.embedded.files import DataFile, data_file, data_files, hashed_name, remove_action, statistics_of
 from cartlake.engines.embedded.schema import delta_schema
+from cartlake.engines.embedded.tails import MOST_UNSYNCED, settle
 from cartlake.engines.layout import LAYOUT_PROPERTY, PROPERTIES, require_ours
 from cartlake.errors import CommitConflict, EngineError, TableMissing
+from cartlake.failpoints import reach
 
 
 @dataclass
@@ -47,12 +51,31 @@ class DeltaStore:
         self._root = root
         self._database = database
         self._heads: dict[str, _Head] = {}
+        self._unsynced = Unsynced(root)
+        self._commits_unsynced = 0
+
+    def sync(self) -> None:
+        """All that was committed so far survives a power failure."""
+        reach("tables: sync")
+        with mapped("write to the disk"):
+            self._unsynced.sync()
+        self._commits_unsynced = 0
+
+    def recover(self, name: str) -> int:
+        """The table's newest commit is whole, whatever the process or the power did; how many were set aside."""
+        self._heads.pop(name, None)
+        with mapped(f"put {name} in order"):
+            tail = settle(self._root / name)
+        for path in tail.whole:
+            self._unsynced.add(path)
+        return tail.set_aside
 
     def create(self, table: Table, mode: Literal["ignore", "overwrite"] = "ignore") -> None:
         folder = self._root / table.name
         if mode == "ignore" and any((folder / "_delta_log").glob("*.json")):
             return
-        with committing(table.name):
+        version = 0 if mode == "ignore" else self.version(table.name) + 1
+        with self._committing(table.name, version) as properties:
             DeltaTable.create(
                 str(folder),
                 schema=delta_schema(table),
@@ -60,7 +83,16 @@ class DeltaStore:
                 partition_by=list(table.partition_by) or None,
                 configuration=PROPERTIES,
                 raise_if_key_not_exists=False,
+                commit_properties=properties,
             )
+
+    def restore(self, name: str, version: int) -> int:
+        """The newest version holds what `version` held; its number."""
+        handle = self.handle(name)
+        if handle.version() != version:
+            with self._committing(name, handle.version() + 1) as properties:
+                handle.restore(version, commit_properties=properties)
+        return self.refresh(name)
 
     def reshape(self, table: Table) -> None:
         """The table has exactly these columns; if it had others, it is empty."""
@@ -101,7 +133,7 @@ class DeltaStore:
             with committing(name):
                 handle = _ours(DeltaTable(str(self._root / name)), name)
                 head = self._heads[name] = _Head(handle, handle.version(), data_files(handle))
-        elif (self._root / name / "_delta_log" / f"{head.version + 1:020}.json").exists():
+        elif self._commit_file(name, head.version + 1).exists():
             self.refresh(name)
         return self._heads[name]
 
@@ -125,7 +157,7 @@ class DeltaStore:
     ) -> int:
         """One commit that adds and removes files; its version. Without `is_change` the rows are the same."""
         handle, head = self.handle(name), self._heads[name]
-        with committing(name):
+        with self._committing(name, head.version + 1) as properties:
             handle.create_write_transaction(
                 [
                     *(replace(action, data_change=is_change) for action in added),
@@ -134,12 +166,42 @@ class DeltaStore:
                 mode="append",
                 schema=handle.schema(),
                 partition_by=handle.metadata().partition_columns or None,
-                commit_properties=CommitProperties(max_commit_retries=0),
+                commit_properties=properties,
             )
         gone = {file.path for file in removed}
         kept = tuple(file for file in head.files if file.path not in gone)
         self._heads[name] = _Head(handle, head.version + 1, (*kept, *map(data_file, added)))
         return head.version + 1
+
+    @contextmanager
+    def _committing(self, name: str, version: int) -> Iterator[CommitProperties]:
+        """What is done inside commits `version`, with the properties given. An error after the commit stands (delta-rs
+        goes on to write a checkpoint) is none: what was asked for has happened."""
+        mark = uuid.uuid4().hex
+        reach(f"{name}: commit")
+        try:
+            with committing(name):
+                yield CommitProperties(custom_metadata={"cartlake": mark}, max_commit_retries=0)
+        except EngineError:
+            if not self._stands(name, version, mark):
+                raise
+        log = self._commit_file(name, version)
+        self._unsynced.add(log)
+        for checkpoint in (log.with_name("_last_checkpoint"), *log.parent.glob(f"{log.stem}.checkpoint*")):
+            self._unsynced.add(checkpoint)
+        reach(f"{name}: committed")
+        self._commits_unsynced += 1
+        if self._commits_unsynced == MOST_UNSYNCED:
+            self.sync()
+
+    def _stands(self, name: str, version: int, mark: str) -> bool:
+        try:
+            return mark in self._commit_file(name, version).read_text("utf-8")
+        except OSError:
+            return False
+
+    def _commit_file(self, name: str, version: int) -> Path:
+        return self._root / name / "_delta_log" / f"{version:020}.json"
 
     def _partitions(self, table: Table, query: str) -> list[dict[str, str]]:
         columns = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in table.partition_by)
@@ -154,27 +216,27 @@ class DeltaStore:
 
     def _write(self, table: Table, query: str, partition: dict[str, str]) -> list[AddAction]:
         inside = "/".join(f"{name}={value}" for name, value in partition.items())
-        path = f"{inside}/{uuid.uuid4()}.parquet" if inside else f"{uuid.uuid4()}.parquet"
-        target = self._root / table.name / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = self._root / table.name / inside
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{uuid.uuid4().hex}.tmp"
         columns = ", ".join(
             f"{quote(column.name)}::{duck_type(column.type)} AS {quote(column.name)}"
             for column in table.columns
             if column.name not in partition
         )
         written = self._database.run(
-            f"COPY (SELECT {columns} FROM ({query})) TO {self._database.bind(table.name, 'target', target.as_posix())}"
+            f"COPY (SELECT {columns} FROM ({query})) TO {self._database.bind(table.name, 'target', part.as_posix())}"
             " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS)"
         )
         count, size, statistics = written[0][1], written[0][2], written[0][4]
         if not count:
-            target.unlink()
+            part.unlink()
             return []
-        return [
-            AddAction(
-                path, size, dict(partition), int(time.time() * 1000), True, statistics_of(table, count, statistics)
-            )
-        ]
+        reach(f"{table.name}: written")
+        target = part.rename(folder / hashed_name(part))
+        self._unsynced.add(target)
+        path, now = target.relative_to(self._root / table.name).as_posix(), int(time.time() * 1000)
+        return [AddAction(path, size, dict(partition), now, True, statistics_of(table, count, statistics))]
 
 
 def _ours(handle: DeltaTable, name: str) -> DeltaTable:

@@ -68,7 +68,7 @@ def _added_later(folder: Path, oldest: int, newest: int) -> Iterator[str]:
 
 def _spare_log(log: Path, oldest: int) -> list[Path]:
     entries = {path: int(path.name[:20]) for path in sorted(log.iterdir()) if path.name[:20].isdigit()}
-    died = [path for path in sorted(log.iterdir()) if "#" in path.name or path.name.endswith(".tmp")]
+    died = [path for path in sorted(log.iterdir()) if "#" in path.name or path.suffix in (".tmp", ".torn")]
     checkpoints = [entries[path] for path in entries if path.name.endswith(".checkpoint.parquet")]
     first = max((version for version in checkpoints if version <= oldest), default=0)
     return [path for path, version in entries.items() if version < first and path not in died] + died

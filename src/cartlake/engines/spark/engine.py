@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cartlake.core.dialect import compile_sql, tables_of
@@ -12,7 +13,7 @@ from cartlake.engines.base import RecordCount, RecordSource, Row, Value, Where
 from cartlake.engines.relations import Relations, View
 from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
-from cartlake.engines.spark import reading
+from cartlake.engines.spark import reading, streaming
 from cartlake.engines.spark.arrow import from_arrow, to_arrow
 from cartlake.engines.spark.errors import mapped
 from cartlake.engines.spark.homes import home_of
@@ -54,6 +55,12 @@ class SparkEngine:
     def version(self, table: str) -> int:
         return self._tables.version(table)
 
+    def sync(self) -> None:
+        """Spark's storage has the word: an object store has what it acknowledged, a local file system may not."""
+
+    def recover(self, tables: Iterable[str]) -> dict[str, int]:  # noqa: ARG002
+        return {}
+
     def append(self, table: Table, relation: str) -> int:
         if not self._count(relation):
             return self.version(table.name)
@@ -89,6 +96,11 @@ class SparkEngine:
 
     def restore(self, table: str, version: int) -> int:
         return self._tables.restore(table, version)
+
+    def stream(
+        self, folder: Path, checkpoint: Path, act: Callable[[object], None], every: float | None = None
+    ) -> Generator[int | None]:
+        return streaming.micro_batches(streaming.arriving(self._session, folder), checkpoint, act, every)
 
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         at = self.version(table.name) if version is None else version

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from cartlake.core.header import Layout
 from cartlake.core.lines import physical_lines
-from cartlake.core.records import Bad, Cells, Dialect, Place, Record, split
+from cartlake.core.profile import Split
+from cartlake.core.records import Bad, Record
 from cartlake.engines.base import RecordSource
 from cartlake.engines.spark.text import literal, quote
 
@@ -30,7 +31,7 @@ def split_in_parallel(session: SparkSession, source: RecordSource) -> DataFrame:
     """The items of the file: `_record`, `_line`, `_start`, `_end`, `_raw` and `_reason` (of what is no record), and the
     cells `c0`, `c1`, …"""
     width = len(source.layout.columns)
-    reader = Reader(source.path, source.codec, source.layout.delimiter, width, _header(source.layout))
+    reader = Reader(source.path, source.codec, source.layout)
     parts = session.createDataFrame(pa.Table.from_pylist(_parts(source), _PART))
     texts = (*_TEXTS, *(f"c{place}" for place in range(width)))
     schema = ", ".join([*(f"{name} bigint" for name in _NUMBERS), *(f"{name} string" for name in texts)])
@@ -48,10 +49,6 @@ def relations(layout: Layout, items: str) -> tuple[str, str]:
     return good, f"SELECT {numbers}, {', '.join(_TEXTS)} FROM {quote(items)} WHERE _reason IS NOT NULL"
 
 
-def _header(layout: Layout) -> Cells:
-    return tuple(name or None for name in layout.names)
-
-
 def _parts(source: RecordSource) -> list[dict[str, int]]:
     """The byte ranges of the file that can be read apart, each with its first line."""
     starts = [(0, 1), *((found.start, found.line) for found in source.profile.splits)]
@@ -65,9 +62,7 @@ class Reader:
 
     path: Path
     codec: str
-    delimiter: str
-    width: int
-    header: Cells
+    layout: Layout
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -77,25 +72,24 @@ class Reader:
                     yield self._batch(chunk)
 
     def _items(self, start: int, end: int, line: int) -> Iterator[Record | Bad]:
-        """A part behind the first holds one record a line, and the header is the first line."""
-        place = Place(self.header, start, line, line - 2) if start else None
-        dialect = Dialect(delimiter=self.delimiter, encoding=self.codec, width=self.width)
+        begin = Split(start, line) if start else None
         with self.path.open("rb") as file:
             part = _Part(file, start, end)
-            for item in split(physical_lines(part, self.codec), dialect, place):  # type: ignore[arg-type]
+            for item in self.layout.items(physical_lines(part, self.codec), self.codec, begin):  # type: ignore[arg-type]
                 if isinstance(item, Record | Bad):
                     yield item
 
     def _batch(self, items: Sequence[Record | Bad]) -> pa.RecordBatch:
-        none = (None,) * self.width
+        width = len(self.layout.columns)
+        none = (None,) * width
         rows = [
             (*item[:4], None, None, *item.cells)
             if isinstance(item, Record)
             else (*item[:4], item.raw, item.reason, *none)
             for item in items
         ]
-        kinds = [*(pa.int64() for _ in _NUMBERS), *(pa.string() for _ in range(len(_TEXTS) + self.width))]
-        names = [*_NUMBERS, *_TEXTS, *(f"c{place}" for place in range(self.width))]
+        kinds = [*(pa.int64() for _ in _NUMBERS), *(pa.string() for _ in range(len(_TEXTS) + width))]
+        names = [*_NUMBERS, *_TEXTS, *(f"c{place}" for place in range(width))]
         arrays = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, names=names)
 

@@ -1,0 +1,63 @@
+"""What was written stands on the disk, and not only in the memory of the system.
+
+Windows cannot flush a folder: there the name of a new file may be lost with the power. macOS flushes a disk's own
+memory only on a call of its own, which is used.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+_IS_WINDOWS = os.name == "nt"
+_AT_ONCE = 16
+
+
+def sync(path: Path) -> None:
+    """What `path` holds survives a power failure: the bytes of a file, the names in a folder. Raises OSError."""
+    if _IS_WINDOWS and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if _IS_WINDOWS else os.O_RDONLY)
+    try:
+        flush(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush(descriptor: int) -> None:
+    """The same for an open file."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+class Unsynced:
+    """Files below `root` that were written and are not known to be on the disk."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._paths: set[Path] = set()
+
+    def add(self, path: Path) -> None:
+        """`path` was written, and perhaps the folders on the way to it."""
+        self._paths.update((path, *_folders(path, self._root)))
+
+    def sync(self) -> None:
+        """All of them, and the folders that name them, survive a power failure. At once, because a system that has
+        many to flush does it in few steps. Raises OSError; they are tried again the next time."""
+        paths = sorted(path for path in self._paths if path.exists())  # a file may have been removed since
+        with ThreadPoolExecutor(min(_AT_ONCE, len(paths) or 1)) as threads:
+            list(threads.map(sync, paths))
+        self._paths.clear()
+
+
+def _folders(path: Path, root: Path) -> Iterator[Path]:
+    """Those that name `path`, up to the one that names `root`."""
+    yield from (folder for folder in path.parents if folder.is_relative_to(root))
+    yield root.parent
