@@ -1,4 +1,4 @@
-"""docs/cli.md tells of every command and option, and every example in it is a call that parses."""
+"""docs/cli.md tells of every command and option, and every example there and in a how-to is a call that parses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from cartlake.cli.app import app
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^cartlake .*$", TEXT, re.MULTILINE)
+HOW_TO = (ROOT / "docs" / "quarantine.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^cartlake .*$", TEXT + HOW_TO, re.MULTILINE)
 EVERYWHERE = {"--project", "--json", "--help", "-h"}
 
 

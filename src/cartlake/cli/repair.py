@@ -1,4 +1,4 @@
-"""Repair: batches somebody has to decide about, quarantined records, manifests."""
+"""Repair: batches somebody has to decide about, manifests, production made again."""
 
 from __future__ import annotations
 
@@ -10,25 +10,23 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from cartlake.cli.options import HERE, REPAIR, AsJson, EngineName, Limit, Project, Set, Wait, opened, taking
-from cartlake.cli.output import Output, lines, plain, seconds, word
+from cartlake.cli import quarantine
+from cartlake.cli.options import HERE, REPAIR, AsJson, EngineName, Project, Set, Wait, opened, taking
+from cartlake.cli.output import Output, plain, seconds, word
 from cartlake.cli.views import COUNTS, advice, batch_table, short
-from cartlake.errors import UsageError
 
 if TYPE_CHECKING:
-    from cartlake.engines.base import Row
     from cartlake.queries import BatchDetail, BatchReport
 
 BatchId = Annotated[str, typer.Argument(metavar="ID", help="The batch.", show_default=False)]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the record.", show_default=False)]
-_QUARANTINE = ("id", "file", "line", "reasons", "record")
 _NO_REASON = "no reason given"
 
 
 def register(app: typer.Typer) -> None:
     groups = (
         ("batch", "Look at batches and decide about them.", (batch_list, batch_show, release, reject, retry, rollback)),
-        ("quarantine", "Look at the records that broke a rule.", (quarantine_list, quarantine_show)),
+        ("quarantine", "Look at the records that broke a rule, and decide about them.", quarantine.COMMANDS),
         ("manifest", "Announce landed files.", (manifest_create,)),
     )
     for name, help_text, commands in groups:
@@ -202,67 +200,6 @@ def rebuild(options: RebuildOptions) -> None:
     out.document({"publication_id": number, "tables": made.tables, "files_read": made.files_read})
     read = f" from {made.files_read:,} archived files" if options.from_archive else ""
     out.show(f"publication {number}: {', '.join(made.tables)} made again{read}")
-
-
-def quarantine_list(
-    batch: Annotated[str | None, typer.Option("--batch", metavar="ID", help="Of this batch only.")] = None,
-    feed: Annotated[str | None, typer.Option("--feed", metavar="FEED", help="Of this feed only.")] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Also those of files that a corrected one has replaced in their batch.")
-    ] = False,
-    limit: Limit = None,
-    project: Project = HERE,
-    as_json: AsJson = False,
-) -> None:
-    """The quarantined records with their reasons; they hold data of people."""
-    from cartlake.lake import Lake
-
-    out = Output(as_json)
-    with Lake(project) as lake:
-        rows = lake.quarantine(batch, feed, every=every)
-    if as_json:
-        out.document(rows)
-        return
-    most = out.most(rows, limit)
-    cells = [_quarantined(row) for row in rows[:most]]
-    if not rows:
-        out.show("Nothing is in quarantine.")
-    elif out.is_terminal:
-        table = out.table(*_QUARANTINE, numbers=("line",))
-        for *place, reasons, raw in cells:
-            table.add_row(*place, Text(reasons, "red"), Text(raw, "dim", no_wrap=True, overflow="ellipsis"))
-        out.show(table)
-    else:
-        out.grid(_QUARANTINE, cells, numbers=("line",))
-    out.rest(rows, most)
-
-
-def _quarantined(row: Row) -> list[str]:
-    reasons = ", ".join(row["reasons"]) if isinstance(row["reasons"], list) else row["reasons"]
-    said = plain(reasons) if row["is_open"] else f"{plain(reasons)} (superseded)"
-    return [plain(row["id"]), plain(row["source_file"]), str(row["line"]), said, plain(row["raw"])]
-
-
-def quarantine_show(
-    record_id: Annotated[str, typer.Argument(metavar="ID", help="The record.", show_default=False)],
-    project: Project = HERE,
-    as_json: AsJson = False,
-) -> None:
-    """One quarantined record: where it stands, all its reasons, its raw text."""
-    from cartlake.lake import Lake
-
-    out = Output(as_json)
-    with Lake(project) as lake:
-        found = next((row for row in lake.quarantine(every=True) if row["id"] == record_id), None)
-    if found is None:
-        said = f"there is no quarantined record {record_id!r}"
-        raise UsageError("record_unknown", said, hint="`cartlake quarantine list` shows them.")
-    out.document(found)
-    width = max(map(len, found))
-    for name, value in found.items():
-        shown = ", ".join(value) if isinstance(value, list) else value
-        said = lines(str(shown)) if name == "raw" else str(shown) if isinstance(shown, int) else plain(shown)
-        out.show(Text.assemble((f"{name:{width}}  ", "bold"), said))
 
 
 def manifest_create(

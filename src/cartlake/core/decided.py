@@ -89,24 +89,30 @@ def repaired_columns(contract: Contract, present: Sequence[str], standing: Itera
     return (*present, *(column for column in (*(f.name for f in contract.fields), "_op") if column in added))
 
 
+NO_TEXT = "CAST(NULL AS string)"
+
+
 def repaired_records(contract: Contract, present: Collection[str], columns: Sequence[str]) -> str:
     """The query of `records` with the cells of `repairs` in the place of their own; also of those of
-    `records_unreadable` that have been given cells. `present` are the columns of the file."""
-    cells = ", ".join(_cell(contract, column, f"r.{name(column)}" if column in present else None) for column in columns)
-    given = ", ".join(_cell(contract, column, None) for column in columns)
+    `records_unreadable` that have been given cells. `present` are the columns of the file: what is given in no other
+    place is the default of a column that it lacks, and else empty."""
+    defaults = {field.name: field.default for field in contract.fields if field.name not in present}
+    lacking = {name: NO_TEXT if default is None else quoted(default) for name, default in defaults.items()}
+    given = [_cell(column, lacking.get(column, NO_TEXT)) for column in columns]
+    own = [
+        _cell(column, f"r.{name(column)}") if column in present else cell
+        for column, cell in zip(columns, given, strict=True)
+    ]
     return f"""
-SELECT r._record, r._line, r._start, r._end, {cells}, r._rescued
+SELECT r._record, r._line, r._start, r._end, {", ".join(own)}, r._rescued
 FROM records r LEFT JOIN repairs d ON r._record = d._record
 UNION ALL
-SELECT u._record, u._line, u._start, u._end, {given}, CAST(NULL AS map<string,string>) AS _rescued
+SELECT u._record, u._line, u._start, u._end, {", ".join(given)}, CAST(NULL AS map<string,string>) AS _rescued
 FROM records_unreadable u JOIN repairs d ON u._record = d._record"""
 
 
-def _cell(contract: Contract, column: str, own: str | None) -> str:
-    """The cell that was given, else the record's own, else what stands for a column that the file lacks."""
-    default = next((field.default for field in contract.fields if field.name == column), None)
-    other = own or (quoted(default) if default is not None else "CAST(NULL AS string)")
-    return f"nullif(coalesce(element_at(d._cells, {quoted(column)}), {other}), '') AS {name(column)}"
+def _cell(column: str, otherwise: str) -> str:
+    return f"nullif(coalesce(element_at(d._cells, {quoted(column)}), {otherwise}), '') AS {name(column)}"
 
 
 STILL_UNREADABLE = "SELECT u.* FROM records_unreadable u LEFT ANTI JOIN repairs d ON u._record = d._record"

@@ -32,7 +32,6 @@ class Decided:
     latter were given cells."""
 
     queries: StageQueries
-    columns: tuple[str, ...]
     records: str = "records"
     unreadable: str = "records_unreadable"
     mended: int = 0
@@ -51,7 +50,7 @@ def define_decided(
     engine, contract, layout = context.engine, delivery.contract, source.layout
     present = tuple(name for name in layout.columns if name)
     if not decisions:
-        return Decided(stage_queries(contract, present, layout.unknown), present)
+        return Decided(stage_queries(contract, present, layout.unknown))
     columns = repaired_columns(contract, present, decisions)
     engine.values("repairs", REPAIRS, repairs(decisions))
     engine.values("discards", DISCARDS, discards(decisions))
@@ -61,7 +60,7 @@ def define_decided(
         "SELECT count(*) AS n FROM records_unreadable u LEFT SEMI JOIN repairs d ON u._record = d._record"
     )
     queries = stage_queries(contract, present, layout.unknown, columns)
-    return Decided(queries, columns, "repaired", "still_unreadable", int(str(mended[0]["n"])))
+    return Decided(queries, "repaired", "still_unreadable", int(str(mended[0]["n"])))
 
 
 def judge(
@@ -79,13 +78,13 @@ def judge(
         decided = define_decided(context, delivery, source, decisions)
         engine.define("typed", decided.queries.typed, parameters)
         engine.define("judged", decided.queries.judged, parameters)
-        unreadable = engine.rows(f"SELECT _record, _reason FROM {decided.unreadable}")
-        cells = engine.rows(f"SELECT _record, {names(decided.columns)} FROM {decided.records}")
-        errors = {
-            row["_record"]: str(row["_errors"] or "") for row in engine.rows("SELECT _record, _errors FROM judged")
-        }
+        unreadable = engine.rows("SELECT _record, _reason FROM records_unreadable")
+        present = [name for name in source.layout.columns if name]
+        cells = engine.rows(f"SELECT _record, {names(present)} FROM records")
+        judged = engine.rows("SELECT _record, _errors FROM judged")
+    errors = {row["_record"]: str(row["_errors"] or "") for row in judged}
+    given = {one.record: one.cells for one in decisions if one.cells}
+    own = {int(str(row["_record"])): {name: str(row[name] or "") for name in present} for row in cells}
+    own |= {record: dict.fromkeys(present, "") for record in given.keys() & {row["_record"] for row in unreadable}}
     found = {int(str(row["_record"])): Judged(None, str(row["_reason"])) for row in unreadable}
-    for row in cells:
-        texts = {column: str(row[column] or "") for column in decided.columns}
-        found[int(str(row["_record"]))] = Judged(texts, errors[row["_record"]])
-    return found
+    return found | {record: Judged({**texts, **given.get(record, {})}, errors[record]) for record, texts in own.items()}

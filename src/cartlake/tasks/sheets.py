@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,10 @@ from cartlake.core.contract import Contract
 from cartlake.core.deciding import Held, Wish
 from cartlake.core.header import Layout, check_encoding, find_layout, header_text, named_delimiter
 from cartlake.core.lines import physical_lines
-from cartlake.core.profile import MAX_LINE
+from cartlake.core.profile import MAX_LINE, Profiler
 from cartlake.core.records import Bad, Dialect, Record, split
 from cartlake.core.sheet import CHECK, ID, INFORMS, check_of, edited_cells, sheet_contract, sheet_text, unmarked
 from cartlake.errors import FileRejected, UsageError
-from cartlake.landing import profile_archived
 from cartlake.tasks.archived import ArchivedFile, contract_of
 from cartlake.tasks.context import Context, FileKey
 from cartlake.tasks.decide import held_records
@@ -115,18 +115,18 @@ def _wrong(path: Path, problems: Sequence[tuple[int, str]]) -> UsageError:
 
 def _rows(context: Context, path: Path, problems: list[tuple[int, str]]) -> Iterator[_Line]:
     """The rows that name a record that can be fixed; what is wrong with others goes to `problems`."""
-    header, codec, layout = _opened(context, path)
+    sheet = _opened(context, path)
     by_id = {held.id: held for held in held_records(context)}
     columns: tuple[str | None, ...] = ()
     feed, seen = None, dict[str, int]()
-    for item in _items(path, codec, layout):
+    for item in sheet.items():
         if isinstance(item, Bad):
             problems.append((item.line, f"the row cannot be read ({item.reason})"))
             continue
         texts = [unmarked(cell or "") for cell in item.cells]
         if not any(texts):
             continue
-        named = dict(zip(layout.columns, texts, strict=True))
+        named = dict(zip(sheet.layout.columns, texts, strict=True))
         held = by_id.get(named[ID].strip())
         wrong = _unfit(held, named[ID], feed, seen)
         if wrong or held is None:
@@ -135,7 +135,7 @@ def _rows(context: Context, path: Path, problems: list[tuple[int, str]]) -> Iter
         seen[held.id] = item.line
         if feed is None:
             feed = held.feed
-            columns = _columns(header, layout, contract_of(context, feed), path)
+            columns = _columns(sheet, contract_of(context, feed))
         cells = {name: text for name, text in zip(columns, texts, strict=True) if name and name not in (ID, CHECK)}
         yield _Line(item.line, held, cells, named[CHECK].strip())
 
@@ -154,48 +154,58 @@ def _unfit(held: Held | None, record_id: str, feed: str | None, seen: Mapping[st
     return f"{held.id} is a whole file that was rejected" if held.is_file else ""
 
 
-def _opened(context: Context, path: Path) -> tuple[str, str, Layout]:
-    """The header's text, the codec, and where the columns are that name the records."""
+@dataclass(frozen=True)
+class _Sheet:
+    """An edited file: its bytes, how to read them, its header's text, where the columns are that name the records."""
+
+    name: str
+    data: bytes
+    codec: str
+    header: str
+    layout: Layout
+
+    def items(self) -> Iterator[Record | Bad]:
+        dialect = Dialect(self.layout.delimiter, len(self.layout.names), self.codec, max_line=_LONGEST)
+        for item in split(physical_lines(io.BytesIO(self.data), self.codec, _LONGEST), dialect):
+            if isinstance(item, Record | Bad):
+                yield item
+
+
+def _opened(context: Context, path: Path) -> _Sheet:
     try:
-        profile = profile_archived(path)
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
+        data = path.read_bytes()
     except OSError as error:
         said = f"{path} cannot be read: {error.strerror}"
         raise UsageError("file_unreadable", said, hint="Name the CSV file that was exported and edited.") from None
+    profiler = Profiler()
+    profiler.update(data)
+    profile = profiler.finish()
     encoding = "cp1252" if profile.bad_byte_at is not None and not profile.bom_bytes else None
     contract = sheet_contract(context.contracts[0], [], encoding)
     try:
-        codec = check_encoding(profile, head, contract)
-        header = header_text(head, codec)
-        return header, codec, find_layout(header, contract, named_delimiter(head, codec))
+        codec = check_encoding(profile, data[:_HEAD], contract)
+        header = header_text(data[:_HEAD], codec)
+        layout = find_layout(header, contract, named_delimiter(data[:_HEAD], codec))
     except FileRejected as rejected:
-        raise _no_sheet(path, rejected) from None
+        raise _no_sheet(path.name, rejected) from None
+    return _Sheet(path.name, data, codec, header, layout)
 
 
-def _columns(header: str, layout: Layout, contract: Contract, path: Path) -> tuple[str | None, ...]:
+def _columns(sheet: _Sheet, contract: Contract) -> tuple[str | None, ...]:
     """The contract's column at each place. Raises UsageError for a column that neither it nor the export knows."""
     try:
-        found = find_layout(header, sheet_contract(contract, contract.fields, None), layout.delimiter)
+        found = find_layout(sheet.header, sheet_contract(contract, contract.fields, None), sheet.layout.delimiter)
     except FileRejected as rejected:
-        raise _no_sheet(path, rejected) from None
+        raise _no_sheet(sheet.name, rejected) from None
     unknown = [found.names[place].strip() for place in found.rescued]
     strange = [name for name in unknown if name and name not in INFORMS]
     if strange:
         said = f"{contract.feed} has no column {strange[0]!r}"
         hint = "Put the header back as it was exported, and take columns of your own out."
-        raise UsageError("column_unknown", said, file=path.name, line=1, hint=hint)
+        raise UsageError("column_unknown", said, file=sheet.name, line=1, hint=hint)
     return found.columns
 
 
-def _no_sheet(path: Path, rejected: FileRejected) -> UsageError:
+def _no_sheet(name: str, rejected: FileRejected) -> UsageError:
     hint = "Save the table as CSV, with the header that `cartlake quarantine export` wrote."
-    return UsageError(rejected.code, rejected.message, file=path.name, line=rejected.line, hint=hint)
-
-
-def _items(path: Path, codec: str, layout: Layout) -> Iterator[Record | Bad]:
-    dialect = Dialect(layout.delimiter, len(layout.names), codec, max_line=_LONGEST)
-    with path.open("rb") as file:
-        for item in split(physical_lines(file, codec, _LONGEST), dialect):
-            if isinstance(item, Record | Bad):
-                yield item
+    return UsageError(rejected.code, rejected.message, file=name, line=rejected.line, hint=hint)

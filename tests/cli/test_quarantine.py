@@ -1,0 +1,101 @@
+"""Deciding about quarantined records from the command line: what is said, in text and as JSON."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Call
+from tests.pipeline.shop import Shop, a_day, order
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = Shop(tmp_path_factory.mktemp("quarantine") / "shop")
+    made.deliver("b1", **a_day(orders=[order(), order("O-2", order_amount="?"), order("O-3", currency="ABC")]))
+    made.run()
+    made.lake.close()
+    return made.project
+
+
+@pytest.fixture
+def shop(kept: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(kept, tmp_path / "shop")
+
+
+def ids(cartlake: Call, shop: Path) -> list[str]:
+    return [row["id"] for row in cartlake("quarantine", "list", "--project", shop, "--json").json]
+
+
+def test_records_go_out_are_edited_and_come_back(cartlake: Call, shop: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "orders.csv"
+    told = cartlake("quarantine", "export", sheet, "--feed", "orders", "--project", shop)
+    assert (told.code, told.out.splitlines()[0]) == (0, f"2 records in {sheet}")
+    header, first, second = list(csv.reader(sheet.read_text("utf-8-sig").splitlines()))
+    first[header.index("order_amount")] = "5"
+    second[header.index("currency")] = "ABD"
+    with sheet.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=";").writerows([header, first, second])
+    fix = ("quarantine", "fix", sheet, "--why", "by the invoices", "--project", shop)
+    dry = cartlake(*fix, "--dry-run")
+    assert "Dry run: nothing was recorded." in dry.out
+    assert "stays out: currency_unknown" in dry.out
+    assert cartlake("quarantine", "list", "--project", shop).out.count("(fixed)") == 0
+    done = cartlake(*fix)
+    assert "passes" in done.out
+    assert "The next run stages the files again and repairs b1." in done.out
+    assert cartlake("quarantine", "list", "--project", shop).out.count("(fixed)") == 2
+    assert "No row was edited" in cartlake(*fix).out
+    assert cartlake("run", "--project", shop).code == 0
+    listed = cartlake("quarantine", "list", "--all", "--project", shop).out
+    assert (listed.count("(fixed)"), listed.count("currency_unknown")) == (1, 1)
+
+
+def test_a_record_is_fixed_by_its_cells_and_shown_with_who_and_why(cartlake: Call, shop: Path) -> None:
+    first, second = ids(cartlake, shop)
+    told = cartlake(
+        *(
+            "quarantine",
+            "fix",
+            "--record",
+            first,
+            "--cell",
+            "order_amount=5",
+            "--why",
+            "phoned",
+            "--project",
+            shop,
+            "--json",
+        )
+    ).json
+    assert (told["batches"], told["later"], told["dry_run"]) == (["b1"], [], False)
+    assert [(one["id"], one["changed"], one["passes"]) for one in told["records"]] == [(first, ["order_amount"], True)]
+    shown = cartlake("quarantine", "show", first, "--project", shop).out
+    assert "phoned" in shown
+    assert '{"order_amount": "5"}' in shown
+    assert "Nothing changes." in cartlake("quarantine", "replay", "--batch", "b1", "--project", shop).out
+    assert "No run is needed for it." in cartlake("quarantine", "discard", second, "--project", shop).out
+    assert "(discarded)" in cartlake("quarantine", "list", "--project", shop).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fix"], "name a file, or a record"),
+        (["fix", "x.csv", "--record", "a-1", "--cell", "a=1"], "name a file, or a record"),
+        (["fix", "--record", "a-1"], "name a file, or a record"),
+        (["fix", "--record", "a-1", "--cell", "a"], "no equals sign"),
+        (["fix", "no such.csv"], "cannot be read"),
+        (["replay"], "nothing is named"),
+        (["discard", "a-1"], "no quarantined record"),
+    ],
+)
+def test_a_call_that_makes_no_sense_is_a_usage_error(
+    cartlake: Call, kept: Path, arguments: list[str], said: str
+) -> None:
+    refused = cartlake("quarantine", *arguments, "--project", kept)
+    assert refused.code == 2
+    assert said in refused.err
