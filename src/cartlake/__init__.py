@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cartlake.changefeed import Changes
     from cartlake.core.deciding import DecisionReport
     from cartlake.core.lineage import LineageGraph
     from cartlake.errors import CartlakeError, ConfigError, DataError, EngineError, Locked, UsageError
@@ -24,6 +25,7 @@ __all__ = [
     "BatchReport",
     "CartlakeError",
     "CaseResult",
+    "Changes",
     "ConfigError",
     "DataError",
     "DecisionReport",
@@ -42,6 +44,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "cartlake.changefeed": ("Changes",),
     "cartlake.lake": ("Lake", "RunReport", "Status"),
     "cartlake.core.lineage": ("LineageGraph",),
     "cartlake.health": ("FeedHealth",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cartlake.core import known
 from cartlake.core.batch import Batch
@@ -22,15 +22,12 @@ from cartlake.core.model import (
 )
 from cartlake.core.retention import require_kept
 from cartlake.core.sqltext import name, names
-from cartlake.core.table import Column, Table
+from cartlake.core.table import Column
 from cartlake.core.tables import (
     LEDGER_VIEWS,
     OF_BATCHES,
     QUARANTINE,
-    STAGE_COLUMNS,
     VALIDATION_RESULTS,
-    VERSION_COLUMNS,
-    field_columns,
     history_table,
     stage_table,
 )
@@ -39,6 +36,7 @@ from cartlake.errors import UsageError
 from cartlake.tasks.context import Context
 from cartlake.tasks.places import line_of
 from cartlake.tasks.quarantined import define_quarantine
+from cartlake.tasks.shapes import tables_as_published
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def published(context: Context, at: str | None = None) -> Iterator[Publication]:
     publication = find_publication(context, at)
     engine = context.engine
     with engine.scope():
-        for table in _tables_as_published(context, publication):
+        for table in tables_as_published(context, publication):
             engine.read(table.name, table, publication.tables.get(table.name, 0))
         for table in OF_BATCHES:
             engine.read(table.name, table)
@@ -152,21 +150,6 @@ def published(context: Context, at: str | None = None) -> Iterator[Publication]:
             if model.kind == "view":
                 engine.define(model.name, model.sql, context.parameters)
         yield publication
-
-
-def _tables_as_published(context: Context, publication: Publication) -> list[Table]:
-    """The production tables and logs with the columns that they had then; a contract or model may have others since."""
-    made = {(definition.name, definition.hash): definition.columns for definition in context.ledger.definitions()}
-    then = {name: made[name, hashed] for name, hashed in publication.definitions.items() if (name, hashed) in made}
-    tables = [
-        replace(table, columns=then.get(table.name, table.columns))
-        for table in map(context.model_table, context.stored_models)
-    ]
-    for contract in context.contracts:
-        columns = then.get(contract.table, field_columns(contract))
-        tables.append(replace(history_table(contract), columns=(*columns, *VERSION_COLUMNS)))
-        tables.append(replace(stage_table(contract), columns=(*columns, *STAGE_COLUMNS)))
-    return tables
 
 
 def find_publication(context: Context, at: str | None) -> Publication:

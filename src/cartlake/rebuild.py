@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from cartlake.core.definition import differences, is_read_anew
-from cartlake.core.entries import Publication
+from cartlake.core.entries import MaintenanceStep, Publication
+from cartlake.core.retention import MOVE
 from cartlake.errors import ContractError, UsageError
 from cartlake.runs import published_batches
 from cartlake.tasks.archive import read_again
@@ -36,6 +37,7 @@ def rebuild(context: Context, tables: Sequence[str], since: date | None, *, from
         raise UsageError("usage", said, hint="Leave the tables and --from out.")
     wanted, files, published = _with_what_is_made_of_them(context, tables), 0, published_batches(context)
     if from_archive:
+        _note_a_move(context)
         files = read_again(context, published)
     else:
         wanted |= _with_what_is_made_of_them(context, _changed_histories(context)) if outdated_feeds(context) else set()
@@ -67,6 +69,16 @@ def _publish(context: Context, wanted: Collection[str], since: date | None) -> P
         is_whole = since is None and {table.name for table in context.production_tables} <= set(wanted)
         settled = replace(acceptance, restaged=accepted if is_whole else frozenset())
         return publish_changes(context, made, settled, None, "rebuild", base)
+
+
+def _note_a_move(context: Context) -> None:
+    """Where the ledger came from elsewhere without the tables, earlier publications name versions that are none of
+    these tables': the ledger says so before there are any."""
+    base = context.ledger.latest_publication()
+    ours = {table.name for table in (*context.production_tables, *context.stage_tables)} & base.tables.keys()
+    if any(context.engine.version(name) < base.tables[name] for name in ours):
+        said = "the tables of earlier publications stayed where the ledger came from"
+        context.ledger.record_maintenance([MaintenanceStep("lake", MOVE, said, base.publication_id + 1)])
 
 
 def _is_since(day: date | None, since: date) -> bool:

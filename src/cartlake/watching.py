@@ -20,6 +20,7 @@ MANIFEST_STILL_MS = 50
 DATA_STILL_SECONDS = 0.5
 _TICK_MS = 100
 _POLL_SECONDS = 0.25
+FOLLOW_SECONDS = 1.0
 
 Clock = Callable[[], float]
 
@@ -36,11 +37,11 @@ def arrivals(settings: Settings, stop: Callable[[], bool], scan_seconds: float =
     return looks(changes, landing / settings.landing.manifests, scan_seconds)
 
 
-def attempts(stop: Callable[[], bool]) -> Iterator[None]:
-    """Yields at once and then again and again, after a short while each, until `stop` says so."""
+def attempts(stop: Callable[[], bool], seconds: float = _POLL_SECONDS) -> Iterator[None]:
+    """Yields at once and then again and again, after so many seconds each, until `stop` says so."""
     while not stop():
         yield
-        time.sleep(_POLL_SECONDS)
+        time.sleep(seconds)
 
 
 def looks(

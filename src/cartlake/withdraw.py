@@ -5,7 +5,7 @@ from __future__ import annotations
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import Publication
 from cartlake.core.production import entered_at, rolled_back
-from cartlake.core.retention import gone_below
+from cartlake.core.retention import is_kept
 from cartlake.errors import UsageError
 from cartlake.runs import published_batches
 from cartlake.tasks.context import Context
@@ -51,13 +51,12 @@ def _restorable(context: Context, publication_id: int) -> Publication | None:
     """The publication, if nothing but batches entered production since, with today's definitions, and it is kept: then
     its tables hold what is to be computed."""
     publications = [p for p in context.ledger.publications() if p.publication_id >= publication_id]
-    found, below = publications[0], gone_below(context.ledger.maintenance())
+    found = publications[0]
     is_alike = all(
         p.kind in ("batch", "maintenance") and p.definitions == context.definition_hashes for p in publications
     )
-    is_kept = all(version >= below.get(table, 0) for table, version in found.tables.items())
     is_settled = not any(batch.restage for batch in context.ledger.batches().values())
-    return found if is_alike and is_kept and is_settled else None
+    return found if is_alike and is_settled and is_kept(found, context.ledger.maintenance()) else None
 
 
 def _restore(context: Context, found: Publication, accepted: frozenset[str], batch_id: str) -> Publication:

@@ -8,7 +8,14 @@ import pytest
 
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import MaintenanceStep, Preparation, Publication
-from cartlake.core.retention import gone_below, is_decided, kept_publications, oldest_prepared, oldest_published
+from cartlake.core.retention import (
+    gone_below,
+    is_decided,
+    is_kept,
+    kept_publications,
+    oldest_prepared,
+    oldest_published,
+)
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
@@ -72,3 +79,11 @@ def test_files_of_a_batch_may_go_when_it_is_published_or_rejected_and_not_to_be_
 ) -> None:
     batch = Batch("b1", date(2025, 1, 1), status, (), "b1.json", "", "", None, None, None, NOW, restage=restage)
     assert is_decided(batch) == (status in (BatchStatus.PUBLISHED, BatchStatus.REJECTED) and not restage)
+
+
+def test_what_was_published_before_a_lake_moved_is_not_kept_and_what_was_removed_before_does_not_matter() -> None:
+    steps = [MaintenanceStep("orders", "remove_files", "", version=17), MaintenanceStep("lake", "move", "", version=8)]
+    assert gone_below(steps) == {}
+    assert not is_kept(publication(7, 3, orders=20), steps)
+    assert is_kept(publication(8, 2, orders=1), steps)
+    assert not is_kept(publication(9, 2, orders=1), [*steps, MaintenanceStep("orders", "remove_files", "", version=2)])

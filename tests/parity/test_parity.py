@@ -74,6 +74,13 @@ def rows(shop: Shop, name: str) -> list[tuple[object, ...]]:
     return sorted((tuple(row[column] for column in shown) for row in found), key=repr)
 
 
+def changed(shop: Shop, table: str) -> list[tuple[object, ...]]:
+    """What the second publication changed."""
+    found = shop.lake.changes(table, since=1).rows
+    shown = sorted({name for row in found for name in row} - {"_commit_timestamp"})
+    return [tuple(row[name] for name in shown) for row in found]
+
+
 @pytest.fixture
 def shops(tmp_path: Path) -> tuple[Shop, Shop]:
     return Shop(tmp_path / "spark"), Shop(tmp_path / "embedded")
@@ -98,6 +105,7 @@ def test_a_lake_of_the_embedded_engine_is_continued_by_spark_and_back(
     on_spark(shops[0], spark_session)
     for shop in shops:
         assert [report.batch.status for report in shop.run().batches] == ["published"]
+    assert changed(shops[0], "customers") == changed(shops[1], "customers") != []
     on_embedded(shops[0])
     for shop in shops:
         shop.deliver("b3", "2025-03-02", **a_day(customers=[customer("1001", city="Peoria")]))

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ CITY_UNTRACKED = (
     "{name: city, logicalType: string, customProperties: [{property: tracked, value: false}],",
 )
 BIRTHPLACE = ("{name: city, ", "{name: birthplace, logicalType: string}\n      - {name: city, ")
+DAY = len("trigger_2025_01_01")
 COLOUR_NEEDED = ("{name: color, logicalType: string", "{name: colour, logicalType: string, required: true")
 
 
@@ -109,9 +111,15 @@ def test_the_ledger_contracts_and_archive_are_enough_to_make_a_lake_elsewhere(th
     assert elsewhere.rows("SELECT * EXCLUDE _ingested_at FROM customer_stage ORDER BY ALL") == three_days.rows(
         "SELECT * EXCLUDE _ingested_at FROM customer_stage ORDER BY ALL"
     )
+    with pytest.raises(UsageError, match="no longer kept") as gone:
+        elsewhere.rows("SELECT * FROM customers", at="b1")
+    assert "before the lake moved" in str(gone.value.hint)
+    with pytest.raises(UsageError, match="no longer kept"):
+        elsewhere.lake.changes("customers", "b1")
     elsewhere.deliver("b4", "2025-03-04", customers=[customer(city="Alton", created_timestamp="2025-03-04 09:00:00")])
     assert [report.batch.status for report in elsewhere.run().batches] == ["published"]
     assert elsewhere.one("SELECT count(*) FROM customers WHERE customer_id = 'C-1'") == 3
+    assert elsewhere.rows("SELECT count(*) FROM customers", at="b4") == [(5,)]
     elsewhere.lake.close()
 
 
@@ -141,9 +149,7 @@ def test_another_column_needs_the_archive_which_serves_it(shop: Shop) -> None:
     assert "--from-archive" in str(caught.value.hint)
     shop.lake.rebuild(from_archive=True)
     assert shop.rows("SELECT customer_id, birthplace FROM customers") == [("C-1", "Oslo")], "b2 stays out"
-    assert [row["reasons"] for row in shop.lake.quarantine()] == [["email_not_an_email"]] or len(
-        shop.lake.quarantine()
-    ) == 1
+    assert [row["reasons"] for row in shop.lake.quarantine()] == [["email_invalid"]]
     assert (
         shop.one("SELECT count(*) FROM batches WHERE rows_in <> rows_staged + rows_quarantined + rows_duplicate") == 0
     )
@@ -156,9 +162,7 @@ def test_nothing_changes_where_the_archive_lacks_a_file_or_the_contract_refuses_
     shop.deliver("b1", **a_day(products=[product()]))
     shop.run()
     before = shop.production()
-    own = shop.change_contract(
-        "products", ("{name: color, logicalType: string", "{name: colour, logicalType: string, required: true")
-    )
+    own = shop.change_contract("products", COLOUR_NEEDED)
     with pytest.raises(FileRejected, match="today's contract of products refuses it") as caught:
         shop.lake.rebuild(from_archive=True)
     assert caught.value.file == "products_b1.csv"
@@ -212,32 +216,36 @@ def same_when_rebuilt(shop: Shop, after: str, *, from_archive: bool) -> None:
         assert shop.production() == incremental, f"after {after}: from the archive"
 
 
-def day_by_day(project: Path, days: int, *, archive_each_time: bool) -> None:
-    """A generated shop with every fault; manifests arrive one by one, and held batches are released later."""
-    plan = ShopPlan(days=days, orders_per_day=15, customers=25, products=15, seed=11, faults=frozenset(FAULTS))
+def piece_by_piece(project: Path, plan: ShopPlan, *, by_day: bool, archive_every: int) -> None:
+    """A generated shop with every fault: a day's manifests arrive one by one, or together; held batches are released
+    later."""
     shop = Shop(project)
     generate(project, plan)
     away = project / "later"
     shop.manifests.rename(away)
     shop.manifests.mkdir()
-    for manifest in sorted(path.name for path in away.iterdir()):
-        (away / manifest).rename(shop.manifests / manifest)
+    arriving = groupby(sorted(path.name for path in away.iterdir()), lambda name: name[:DAY] if by_day else name)
+    for number, (what, manifests) in enumerate(arriving, 1):
+        for manifest in manifests:
+            (away / manifest).rename(shop.manifests / manifest)
         if shop.run().batches:
-            same_when_rebuilt(shop, manifest, from_archive=archive_each_time)
+            same_when_rebuilt(shop, what, from_archive=number % archive_every == 0)
     for batch_id, status in shop.statuses().items():
         if status == "held":
             shop.lake.release(batch_id, "a test")
     shop.run()
     same_when_rebuilt(shop, "the releases", from_archive=True)
-    assert "published" in shop.statuses().values()
+    assert list(shop.statuses().values()).count("published") >= plan.days // 2
     shop.lake.close()
 
 
-def test_two_days_of_a_faulty_shop_are_the_same_in_every_way(tmp_path: Path) -> None:
-    day_by_day(tmp_path / "shop", 2, archive_each_time=False)
+def test_a_week_of_a_small_faulty_shop_is_the_same_in_every_way(tmp_path: Path) -> None:
+    week = ShopPlan(days=7, orders_per_day=4, customers=6, products=4, seed=11, faults=frozenset(FAULTS))
+    piece_by_piece(tmp_path / "shop", week, by_day=True, archive_every=99)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_thirty_days_of_a_faulty_shop_are_the_same_in_every_way(tmp_path: Path) -> None:
-    day_by_day(tmp_path / "shop", 30, archive_each_time=True)
+def test_a_month_of_a_faulty_shop_is_the_same_in_every_way(tmp_path: Path) -> None:
+    month = ShopPlan(days=30, orders_per_day=15, customers=25, products=15, seed=11, faults=frozenset(FAULTS))
+    piece_by_piece(tmp_path / "shop", month, by_day=False, archive_every=5)

@@ -1,18 +1,24 @@
-"""Look: queries, and the life of a key."""
+"""Look: queries, the life of a key, and what changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from cartlake.cli.options import HERE, LOOK, AsJson, Limit, Project
-from cartlake.cli.output import Output, is_number, plain
+from cartlake.cli.options import HERE, LOOK, AsJson, EngineName, Limit, Project, opened, taking
+from cartlake.cli.output import Output, encode, is_number, plain, write
+from cartlake.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
+    from cartlake.changefeed import Changes
+    from cartlake.engines.base import Row
     from cartlake.queries import Version
 
 _TECHNICAL = {"valid_from", "valid_to", "is_current"}
@@ -21,6 +27,7 @@ _TECHNICAL = {"valid_from", "valid_to", "is_current"}
 def register(app: typer.Typer) -> None:
     for command in (query, history):
         app.command(rich_help_panel=LOOK)(command)
+    app.command("changes", rich_help_panel=LOOK)(taking(ChangesOptions, changes))
 
 
 def query(
@@ -76,7 +83,7 @@ def life(versions: Sequence[Version], *, only_changes: bool = False) -> list[Ren
     for before, version in zip([None, *versions], versions, strict=False):
         said += ["", _heading(version)] if not only_changes else [_heading(version)]
         if before is not None and version.changed:
-            said += _changes(before, version)
+            said += _changed(version.changed, before.row, version.row)
         elif not only_changes:
             said += _values(version)
     return said
@@ -93,16 +100,16 @@ def _heading(version: Version) -> Text:
     return heading
 
 
-def _changes(before: Version, version: Version) -> list[Text]:
-    width = max(map(len, version.changed))
+def _changed(names: Sequence[str], before: Row, after: Row, indent: int = 2) -> list[Text]:
+    width = max(map(len, names), default=0)
     return [
         Text.assemble(
-            f"  {plain(name):{width}}  ",
-            (plain(before.row[name]) or "(empty)", "dim"),
+            f"{'':{indent}}{plain(name):{width}}  ",
+            (plain(before[name]) or "(empty)", "dim"),
             " -> ",
-            (plain(version.row[name]) or "(empty)", "bold"),
+            (plain(after[name]) or "(empty)", "bold"),
         )
-        for name in version.changed
+        for name in names
     ]
 
 
@@ -110,3 +117,79 @@ def _values(version: Version) -> list[Text]:
     shown = {name: value for name, value in version.row.items() if not (name.startswith("_") or name in _TECHNICAL)}
     width = max(map(len, shown))
     return [Text(f"  {plain(name):{width}}  {plain(value)}") for name, value in shown.items() if value is not None]
+
+
+@dataclass(frozen=True)
+class ChangesOptions:
+    """The options of `changes`, by their names on the command line."""
+
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="customers, enriched_orders, ...")]
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="PUBLICATION|BATCH", help="What changed after this one."),
+    ] = None
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with each publication, until interrupted.")] = False
+    limit: Limit = None
+    project: Project = HERE
+    engine: EngineName = None
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each row, nothing else.")] = False
+
+
+def changes(options: ChangesOptions) -> None:
+    """What publications changed in a stored table: the net change of each key.
+
+    Without --since all rows of the latest publication are inserts. With --json other systems can read it.
+    """
+    out, stopping = Output(options.as_json), threading.Event()
+
+    def on_changes(found: Changes) -> None:
+        _tell(out, found, options.limit)
+
+    with opened(options.project, engine=options.engine) as lake:
+        if options.follow:
+            stop_on_signals(stopping)
+            lake.follow(options.table, stopping.is_set, on_changes, options.since)
+        else:
+            on_changes(lake.changes(options.table, options.since))
+
+
+def _tell(out: Output, found: Changes, limit: int | None) -> None:
+    if out.as_json:
+        for row in found.rows:
+            write(encode(row, indent=None) + "\n")
+        return
+    if not found.rows:
+        out.show(Text(f"Nothing changed up to publication {found.publication_id}.", "dim"))
+        return
+    steps = list(_steps(found))
+    most = out.most(steps, limit)
+    for publication_id, group in groupby(steps[:most], lambda step: step[0]["_publication_id"]):
+        together = list(group)
+        at = plain(together[0][0]["_commit_timestamp"])
+        out.show(Text(f"publication {publication_id}  {at}", "bold"))
+        for step in together:
+            out.show(*_step_said(found.key, step))
+    out.rest(steps, most)
+
+
+def _steps(found: Changes) -> Iterator[list[Row]]:
+    """Each change as one row, or an update as the row before and the row after."""
+    before: list[Row] = []
+    for row in found.rows:
+        if row["_change_type"] == "update_preimage":
+            before = [row]
+        else:
+            yield [*before, row]
+            before = []
+
+
+def _step_said(key: Sequence[str], step: Sequence[Row]) -> list[Text]:
+    """What happened to which key; of an update what changed, old -> new."""
+    row, kind = step[-1], str(step[-1]["_change_type"])
+    word, style = {"insert": ("insert", "green"), "delete": ("delete", "red")}.get(kind, ("update", "yellow"))
+    said = [Text.assemble("  ", (word, style), "  ", "  ".join(plain(row[name]) for name in key))]
+    if len(step) == 1:
+        return said
+    before = step[0]
+    changed = [name for name, value in row.items() if not name.startswith("_") and value != before[name]]
+    return said + _changed(changed, before, row, indent=10)

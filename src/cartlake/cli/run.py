@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +12,11 @@ from rich.text import Text
 from cartlake.cli.options import EVERY_DAY, HERE, AsJson, EngineName, Project, Set, Wait, opened
 from cartlake.cli.output import Output, encode, plain, word, write
 from cartlake.cli.progress import TaskLog
+from cartlake.cli.signals import stop_on_signals
 from cartlake.cli.views import advice, batch_table, feed_table
 from cartlake.errors import CartlakeError, UsageError
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from cartlake.core.entries import TaskRun
     from cartlake.lake import RunReport, Status
     from cartlake.queries import BatchReport
@@ -80,7 +78,7 @@ def watch(project: Project = HERE, engine: EngineName = None, as_json: AsJson = 
     batches are one array, written as they are handled.
     """
     out, stopping = Output(as_json), threading.Event()
-    _stop_on_signals(stopping)
+    stop_on_signals(stopping)
     stream = _BatchStream(out)
     with opened(project, engine=engine) as lake, stream, TaskLog(out) as log:
         out.log.print(f"watching {plain(lake.settings.landing_folder)}; Ctrl-C ends it")
@@ -154,17 +152,6 @@ class _BatchStream:
     def _write(self, element: object) -> None:
         write(("," if self._has_begun else "[") + encode(element, indent=None) + "\n")
         self._has_begun = True
-
-
-def _stop_on_signals(stopping: threading.Event) -> None:
-    """The first signal asks for an end; the second has the effect it has in any program."""
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
 
 
 def status(

@@ -9,7 +9,7 @@ from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import MaintenanceStep, Preparation, Publication
 from cartlake.errors import UsageError
 
-REMOVE_FILES, SET_ASIDE = "remove_files", "set_aside"
+REMOVE_FILES, SET_ASIDE, MOVE = "remove_files", "set_aside", "move"
 READING = timedelta(days=1)  # longer than anybody reads from one list of a table's files
 
 
@@ -33,20 +33,39 @@ def oldest_prepared(table: str, preparations: Iterable[Preparation], latest: Pub
 
 
 def gone_below(steps: Iterable[MaintenanceStep]) -> dict[str, int]:
-    """Per table the version below which none can be read any more."""
+    """Per table the version below which none can be read any more. What was removed before the lake moved was removed
+    elsewhere."""
     below: dict[str, int] = {}
     for step in steps:
-        if step.action == REMOVE_FILES and step.version is not None:
+        if step.action == MOVE:
+            below.clear()
+        elif step.action == REMOVE_FILES and step.version is not None:
             below[step.name] = max(below.get(step.name, 0), step.version)
     return below
 
 
-def require_kept(publication: Publication, steps: Iterable[MaintenanceStep]) -> None:
-    """Raises UsageError if maintenance removed a version that the publication names."""
+def moved_with(publication: Publication, steps: Iterable[MaintenanceStep]) -> bool:
+    """Whether the versions that the publication names are those of tables in another place."""
+    firsts = [step.version for step in steps if step.action == MOVE and step.version is not None]
+    return publication.publication_id < max(firsts, default=0)
+
+
+def is_kept(publication: Publication, steps: Sequence[MaintenanceStep]) -> bool:
+    """Whether all tables can be read as the publication names them."""
     below = gone_below(steps)
-    if any(version < below.get(table, 0) for table, version in publication.tables.items()):
-        said = f"what was published with batch {publication.batch_id} is no longer kept"
-        raise UsageError("publication_gone", said, hint="keep_days under [maintain] says how long that is.")
+    is_there = all(version >= below.get(table, 0) for table, version in publication.tables.items())
+    return is_there and not moved_with(publication, steps)
+
+
+def require_kept(publication: Publication, steps: Sequence[MaintenanceStep]) -> None:
+    """Raises UsageError if the tables cannot be read as the publication names them."""
+    if is_kept(publication, steps):
+        return
+    said = f"publication {publication.publication_id} (batch {publication.batch_id}) is no longer kept"
+    hint = "keep_days under [maintain] says how long that is."
+    if moved_with(publication, steps):
+        hint = "It was made before the lake moved here, and its tables stayed there."
+    raise UsageError("publication_gone", said, hint=hint)
 
 
 def is_decided(batch: Batch) -> bool:

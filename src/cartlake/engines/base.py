@@ -141,6 +141,11 @@ class Engine(Protocol):
         """`name` is `table` at `version` (the newest if None), restricted to rows whose columns are in `where`."""
         ...
 
+    def differing(self, names: tuple[str, str], table: Table, versions: tuple[int, int]) -> None:
+        """`names` are the rows of two versions of `table`, but for some that are the same in both: where the engine can
+        tell, those in files that belong to both versions."""
+        ...
+
     def define(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> None:
         """`name` is the result of `sql`, computed whenever it is read."""
         ...

@@ -21,6 +21,7 @@ class Deciding(Opened):
     def release(self, batch_id: str, why: str, actor: str | None = None) -> BatchReport:
         """A held batch is ready and the gate will let it through; who and why are recorded."""
         with self._door.locked() as context:
+            runs.settle_published(context)
             batch = queries.find_batch(context, batch_id)
             if batch.status is not BatchStatus.HELD:
                 raise _wrong_state(batch, "only a held batch can be released")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cartlake import health, lineage, queries
+from cartlake.changefeed import Changes, changes
 from cartlake.core.arrival import unannounced
 from cartlake.core.entries import Publication
 from cartlake.core.lineage import LineageGraph
@@ -87,6 +88,27 @@ class Looking(Opened):
         """Batch, file and line of every version of a key, or of those that a row of `enriched_orders` shows. Raises
         UsageError if the rows of the table are not followed or there is no such key."""
         return lineage.rows(self._door.context(), table, key)
+
+    def changes(self, table: str, since: int | str | None = None) -> Changes:
+        """What each publication after `since` (its number, or a batch that it published) changed in a stored table: the
+        net change of each key. Without `since` all rows, as inserts."""
+        return changes(self._door.context(), table, since)
+
+    def follow(
+        self,
+        table: str,
+        stop: Callable[[], bool],
+        on_changes: Callable[[Changes], None],
+        since: int | str | None = None,
+    ) -> None:
+        """The same now, and again after each publication, until `stop` says so; there may be nothing in it."""
+        from cartlake.watching import FOLLOW_SECONDS, attempts
+
+        for _ in attempts(stop, FOLLOW_SECONDS):
+            found = self.changes(table, since)
+            if found.publication_id != since:
+                on_changes(found)
+            since = found.publication_id
 
     def test(self) -> list[CaseResult]:
         """Every given/expect case of the project's models, run on the engine."""

@@ -9,9 +9,9 @@ from dataclasses import replace
 from cartlake.core.batch import BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.definition import Definition, differences, is_read_anew
-from cartlake.core.entries import OUTDATED
+from cartlake.core.entries import OUTDATED, Publication
 from cartlake.core.table import Table
-from cartlake.core.tables import history_table, stage_table
+from cartlake.core.tables import STAGE_COLUMNS, VERSION_COLUMNS, field_columns, history_table, stage_table
 from cartlake.errors import ContractError
 from cartlake.tasks.context import Context
 
@@ -100,3 +100,18 @@ def _empty(context: Context, table: Table) -> None:
     with context.engine.scope():
         context.engine.values("nothing", table.columns, [])
         context.engine.replace(table, {}, "nothing")
+
+
+def tables_as_published(context: Context, publication: Publication) -> list[Table]:
+    """The production tables and logs with the columns that they had then; a contract or model may have others since."""
+    made = {(definition.name, definition.hash): definition.columns for definition in context.ledger.definitions()}
+    then = {name: made[name, hashed] for name, hashed in publication.definitions.items() if (name, hashed) in made}
+    tables = [
+        replace(table, columns=then.get(table.name, table.columns))
+        for table in map(context.model_table, context.stored_models)
+    ]
+    for contract in context.contracts:
+        columns = then.get(contract.table, field_columns(contract))
+        tables.append(replace(history_table(contract), columns=(*columns, *VERSION_COLUMNS)))
+        tables.append(replace(stage_table(contract), columns=(*columns, *STAGE_COLUMNS)))
+    return tables

@@ -155,6 +155,12 @@ class EmbeddedEngine:
         chosen = "" if is_whole else f" WHERE {self._belongs(name, where or {})}"
         self._relations.define(name, View(self._scan(name, table, files) + chosen))
 
+    def differing(self, names: tuple[str, str], table: Table, versions: tuple[int, int]) -> None:
+        before, after = ({file.path: file for file in self._store.files(table.name, version)} for version in versions)
+        for name, files, others in ((names[0], before, after), (names[1], after, before)):
+            own = [file for path, file in files.items() if path not in others]
+            self._relations.define(name, View(self._scan(name, table, own)))
+
     def define(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> None:
         self._relations.define(name, View(self._compiled(name, sql, params), tables_of(sql)))
 

@@ -111,6 +111,10 @@ class SparkEngine:
             rows = f"{rows} WHERE {belongs(table, where)}"
         self._relations.define(name, View(rows))
 
+    def differing(self, names: tuple[str, str], table: Table, versions: tuple[int, int]) -> None:
+        for name, version in zip(names, versions, strict=True):
+            self.read(name, table, version)
+
     def define(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> None:
         self._relations.define(name, View(compile_sql(sql, self.target, params or {}), tables_of(sql)))
 
