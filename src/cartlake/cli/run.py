@@ -108,7 +108,7 @@ def stream(
     they are handled.
     """
     out, stopping = Output(as_json), threading.Event()
-    _stop_on_signals(stopping)
+    stop_on_signals(stopping)
     told = _BatchStream(out)
     with opened(project, given, wait=None, engine=engine) as lake, told:
         how = "what is there" if available_now else "Ctrl-C ends it"
