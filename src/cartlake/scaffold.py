@@ -81,6 +81,14 @@ SETTINGS_TEXT = """\
 # A batch of which a larger share of a feed's records breaks a rule is held, if the feed has at least so many.
 # quarantine_share_max = 0.5
 # quarantine_min_rows = 20
+
+[lineage]
+# OpenLineage events of every run: an http address, or a file below this folder (default: none are made). A key is
+# better kept in the environment: CARTLAKE_LINEAGE__API_KEY.
+# openlineage = "http://localhost:5000/api/v1/lineage"
+# namespace = "cartlake"
+# api_key = "..."
+# timeout_seconds = 5
 """
 IGNORED_TEXT = """\
 # What files become is made again from the files; they belong into a backup, not here.

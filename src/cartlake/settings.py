@@ -83,6 +83,15 @@ class Business(Section):
     quarantine_min_rows: Annotated[int, Field(ge=1)] = 20
 
 
+class Lineage(Section):
+    """Where OpenLineage events go after a run: an http address, or a file below the project, a line for each event."""
+
+    openlineage: str | None = None
+    namespace: Annotated[str, Field(min_length=1)] = "cartlake"
+    api_key: Annotated[str | None, Field(repr=False)] = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 5
+
+
 class Settings(Section):
     """Everything a run can be told. `project` is absolute; the other paths are resolved against it."""
 
@@ -92,6 +101,7 @@ class Settings(Section):
     gate: Gate = Gate()
     maintain: Maintain = Maintain()
     business: Business = Business()
+    lineage: Lineage = Lineage()
 
     @property
     def landing_folder(self) -> Path:

@@ -17,6 +17,7 @@ from cartlake.lake.opened import Opened
 from cartlake.lock import STATE_FOLDER
 from cartlake.pipeline import OnTask
 from cartlake.queries import BatchReport
+from cartlake.reporting import reported
 from cartlake.settings import Settings
 from cartlake.tasks.context import Context
 from cartlake.tasks.maintain import maintain
@@ -48,8 +49,10 @@ class Running(Opened):
                 notices = runs.survey(context)
                 run = runs.start_run(context)
             if run is not None:
-                pipeline.run_tasks(context, run, on_task)
-                runs.survey(context)
+                with reported(context, run) as untold:
+                    pipeline.run_tasks(context, run, on_task)
+                    runs.survey(context)
+                notices += tuple(untold)
             return self._report(context, run, notices)
 
     def task(
@@ -65,10 +68,12 @@ class Running(Opened):
             run, notices = self._run_of(context, name, batch_id, run_id)
             if run is not None:
                 pipeline.require_inputs(context, run, name)
-                pipeline.run_task(context, run, name, on_task)
-                if name == dag.MERGE:
-                    runs.end_run(context, run)
-                    notices += runs.survey(context)
+                with reported(context, run) as untold:
+                    pipeline.run_task(context, run, name, on_task)
+                    if name == dag.MERGE:
+                        runs.end_run(context, run)
+                        notices += runs.survey(context)
+                notices += tuple(untold)
             return self._report(context, run, notices)
 
     def _run_of(
