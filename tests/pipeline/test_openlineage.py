@@ -100,9 +100,9 @@ def test_the_merge_tells_the_published_versions_and_what_columns_are_made_of(
     outputs = {
         each["name"].rpartition("/")[2]: each["facets"] for each in told(events, "final_merge_operation")["outputs"]
     }
-    [publication] = shop.lake.query("SELECT * FROM publications")[1]
+    published: Any = shop.lake.query("SELECT tables FROM publications")[1][0]["tables"]
     assert {name: int(facets["version"]["datasetVersion"]) for name, facets in outputs.items()} == {
-        name: version for name, version in publication["tables"].items() if name in outputs
+        name: version for name, version in published.items() if name in outputs
     }
     assert {"name": "total_revenue", "type": "decimal(28,2)"} in outputs["daily_sales"]["schema"]["fields"]
     [source] = outputs["enriched_orders"]["columnLineage"]["fields"]["customer_tier"]["inputFields"]
