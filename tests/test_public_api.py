@@ -34,6 +34,7 @@ NAMES = [
     "Settings",
     "Status",
     "UsageError",
+    "Verification",
     "Version",
     "load_settings",
 ]
@@ -67,6 +68,7 @@ CALLS = {
     "stream": ["stop", "on_run", "every"],
     "task": ["name", "batch_id", "run_id", "on_task"],
     "test": [],
+    "verify": [],
     "watch": ["stop", "on_run", "on_task"],
 }
 

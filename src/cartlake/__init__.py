@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cartlake.lineage import RowLineage
     from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
     from cartlake.settings import Settings, load_settings
+    from cartlake.verify import Verification
 
 __all__ = [
     "BatchDetail",
@@ -39,6 +40,7 @@ __all__ = [
     "Settings",
     "Status",
     "UsageError",
+    "Verification",
     "Version",
     "load_settings",
 ]
@@ -51,6 +53,7 @@ _HOMES = {
     "cartlake.lineage": ("RowLineage",),
     "cartlake.core.deciding": ("DecisionReport",),
     "cartlake.queries": ("BatchDetail", "BatchReport", "CaseResult", "Version"),
+    "cartlake.verify": ("Verification",),
     "cartlake.settings": ("Settings", "load_settings"),
     "cartlake.errors": ("CartlakeError", "ConfigError", "DataError", "EngineError", "Locked", "UsageError"),
 }

@@ -49,6 +49,11 @@ class Door:
                         settle_definitions(self._opened)
         return self._opened
 
+    def as_it_is(self) -> Context:
+        """The opened lake, to look at; what is there may be damaged."""
+        self._opened = self._opened or self._open()
+        return self._opened
+
     def _open(self) -> Context:
         _require_project(self._settings)
         _require_writable_name(self._settings.lake_folder)
@@ -74,8 +79,7 @@ class Door:
     def _held(self) -> Iterator[None]:
         with self._lock.held(self._wait) as is_left_by_dead:
             if is_left_by_dead:
-                self._opened = self._opened or self._open()
-                runs.recover_tables(self._opened)
+                runs.recover_tables(self.as_it_is())
             yield
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import typer
+from rich.padding import Padding
 from rich.text import Text
 
 from cartlake.cli.options import HERE, OPERATE, AsJson, EngineName, Project, Set, Wait, opened, taking
@@ -14,11 +15,24 @@ from cartlake.cli.progress import TaskLog
 from cartlake.cli.run import show_run
 from cartlake.errors import UsageError
 
+_LOOKED_AT = {
+    "ledger": "tables",
+    "archive": "files and manifests, by their hashes",
+    "tables": "tables, in every version that is kept",
+    "counts": "files, by their records",
+    "production": "tables, by their keys and intervals",
+}
 _NUMBERS = ("files", "new files", "rows", "bytes")
 
 
 def register(app: typer.Typer) -> None:
-    commands = (("task", taking(TaskOptions, task)), ("maintain", maintain), ("test", cases), ("doctor", doctor))
+    commands = (
+        ("task", taking(TaskOptions, task)),
+        ("maintain", maintain),
+        ("verify", verify),
+        ("test", cases),
+        ("doctor", doctor),
+    )
     for name, command in commands:
         app.command(name, rich_help_panel=OPERATE)(command)
 
@@ -80,6 +94,28 @@ def maintain(
         numbers = (step.files_removed, step.files_added, step.rows_removed, step.bytes_removed)
         table.add_row(plain(step.name), plain(step.action), *map(plain, numbers), plain(step.reason))
     out.show(table)
+
+
+def verify(project: Project = HERE, engine: EngineName = None, as_json: AsJson = False) -> None:
+    """Read everything again, and say what is damaged and what repairs it; ends with 1 if something is.
+
+    Archived files and data files are hashed; logs, ledger, counts, keys and intervals are compared. Nothing is written.
+    """
+    out = Output(as_json)
+    with opened(project, engine=engine) as lake:
+        found = lake.verify()
+    findings = [vars(finding) for finding in found.findings]
+    out.document({"ok": not findings, "looked_at": found.looked_at, "findings": findings})
+    for area, count in found.looked_at.items():
+        is_well = all(finding.area != area for finding in found.findings)
+        state = word("ok") if is_well else word("fail")
+        out.show(Text.assemble(state, f"{'   ' if is_well else ' '}{area:12} {count:,} {_LOOKED_AT[area]}"))
+        for finding in (finding for finding in found.findings if finding.area == area):
+            said = Text.assemble((plain(finding.name), "bold"), f": {plain(finding.problem)}")
+            out.show(
+                *(Padding(text, (0, 0, 0, 5), expand=False) for text in (said, Text(plain(finding.repair), "dim")))
+            )
+    raise typer.Exit(1 if findings else 0)
 
 
 def cases(project: Project = HERE, engine: EngineName = None, as_json: AsJson = False) -> None:

@@ -74,6 +74,12 @@ def archive_path(folder: str, batch_date: date, name: str, sha256: str) -> PureP
     return PurePosixPath(folder, batch_date.isoformat(), f"{safe_stem(name)}.{sha256[:HASH_IN_NAME]}{end}")
 
 
+def hash_in_path(path: str) -> str | None:
+    """The first signs of the hash of what stands at a path that `archive_path` made; None for another path."""
+    found = re.search(rf"\.([0-9a-f]{{{HASH_IN_NAME}}})(\.[a-z0-9]+)?$", path)
+    return found[1] if found else None
+
+
 def date_in_name(pattern: str, name: str) -> date | None:
     """The date that stands in `name` where `pattern` says `{date}`: year, month, day, with or without `- _ .` between.
 

@@ -109,6 +109,11 @@ class Engine(Protocol):
         on the disk. Per table how many commits, none of them acknowledged, were half written and set aside."""
         ...
 
+    def damage(self, table: Table, versions: Iterable[int | None]) -> list[str]:
+        """What of the files that these versions are made of (None: the newest) is not as it was written; nothing if all
+        can be read. No cell stands in it."""
+        ...
+
     # upkeep; of a dry run the results are what would be
 
     def version_at(self, table: str, moment: datetime) -> int:

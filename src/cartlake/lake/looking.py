@@ -19,6 +19,7 @@ from cartlake.lineage import RowLineage
 from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
 from cartlake.tasks import quarantined
 from cartlake.tasks.arrivals import look
+from cartlake.verify import Verification, verify
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,10 @@ class Looking(Opened):
             if found.publication_id != since:
                 on_changes(found)
             since = found.publication_id
+
+    def verify(self) -> Verification:
+        """Everything is read again and compared with what was written. See `cartlake.verify`."""
+        return verify(self._door.as_it_is())
 
     def test(self) -> list[CaseResult]:
         """Every given/expect case of the project's models, run on the engine."""

@@ -14,12 +14,12 @@ from cartlake.core.table import Column, Table
 from cartlake.engines.base import Compaction, RecordCount, RecordSource, Removal, Row, Value, Where
 from cartlake.engines.embedded import reading, upkeep
 from cartlake.engines.embedded.duck import Duck, duck_type, encoded, mapped, quote, rows_query
-from cartlake.engines.embedded.files import DataFile
+from cartlake.engines.embedded.files import DataFile, is_intact
 from cartlake.engines.embedded.storage import DeltaStore
 from cartlake.engines.relations import Relations, View
 from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
-from cartlake.errors import UsageError
+from cartlake.errors import EngineError, UsageError
 from cartlake.failpoints import reach
 from cartlake.settings import Settings
 
@@ -63,6 +63,30 @@ class EmbeddedEngine:
         set_aside = {name: self._store.recover(name) for name in tables}
         self.sync()
         return {name: count for name, count in set_aside.items() if count}
+
+    def damage(self, table: Table, versions: Iterable[int | None]) -> list[str]:
+        found, files = list[str](), dict[str, DataFile]()
+        for version in versions:
+            try:
+                files |= {file.path: file for file in self._store.files(table.name, version)}
+            except EngineError:
+                found.append("its newest version" if version is None else f"version {version}")
+        found = [f"{version} cannot be opened" for version in found]
+        for path, file in files.items():
+            if not is_intact(Path(self._store.full_path(table.name, file)), file.size):
+                found.append(f"{path} is gone, or not what was written")
+            elif file.is_ours and not self._is_as_told(table, file):
+                found.append(f"the log tells otherwise of {path} than what it holds")
+        return found
+
+    def _is_as_told(self, table: Table, file: DataFile) -> bool:
+        """Whether a file has as many rows, and their values the bounds, as the log says."""
+        bounded = [name for name in table.column_names if name in file.least and name in file.most]
+        bounds = [f"{bound}({quote(name)})" for name in bounded for bound in ("min", "max")]
+        query = f"SELECT {', '.join(['count(*)', *bounds])} FROM ({self._scan(_KEPT, table, [file])})"
+        told = [each for name in bounded for each in (file.least[name], file.most[name])]
+        with mapped(f"look at {table.name}"):
+            return [str(value) for value in self._duck.run(query)[0]] == [str(value) for value in (file.rows, *told)]
 
     def append(self, table: Table, relation: str) -> int:
         with mapped(f"append to {table.name}"):

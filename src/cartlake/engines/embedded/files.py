@@ -26,10 +26,11 @@ _HASHED = re.compile(r"[0-9a-f]{12}-(?P<hash>[0-9a-f]{32})\.parquet")
 @dataclass(frozen=True)
 class DataFile:
     """One Parquet file of a version; `least` and `most` are the bounds of its columns where they are known, `nulls` how
-    many rows have none."""
+    many of its `rows` have none."""
 
     path: str
     size: int
+    rows: int
     partition: Mapping[str, str]
     least: Mapping[str, object]
     most: Mapping[str, object]
@@ -73,12 +74,11 @@ def data_files(handle: DeltaTable) -> tuple[DataFile, ...]:
     count = len(columns["path"])
     nothing: list[dict[str, object]] = [{}] * count
     return tuple(
-        DataFile(
-            path, size, {n: str(value) for n, value in partition.items()}, _known(least), _known(most), _known(nulls)
-        )
-        for path, size, partition, least, most, nulls in zip(
+        DataFile(path, size, rows, {n: str(value) for n, value in partition.items()}, *map(_known, bounds))
+        for path, size, rows, partition, *bounds in zip(
             columns["path"],
             columns["size_bytes"],
+            columns["num_records"],
             columns.get("partition", nothing),
             columns.get("min", nothing),
             columns.get("max", nothing),
@@ -115,7 +115,7 @@ def data_file(action: AddAction) -> DataFile:
     statistics = json.loads(action.stats)
     partition = {name: str(value) for name, value in action.partition_values.items()}
     bounds = (statistics[part] for part in ("minValues", "maxValues", "nullCount"))
-    return DataFile(action.path, action.size, partition, *bounds)
+    return DataFile(action.path, action.size, statistics["numRecords"], partition, *bounds)
 
 
 def remove_action(file: DataFile, is_change: bool) -> RemoveAction:

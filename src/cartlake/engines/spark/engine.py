@@ -21,6 +21,7 @@ from cartlake.engines.spark.session import Opened, opened
 from cartlake.engines.spark.tables import SparkTables
 from cartlake.engines.spark.text import belongs, empty, names, quote, typed
 from cartlake.engines.spark.work import Work
+from cartlake.errors import EngineError
 from cartlake.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,6 +61,17 @@ class SparkEngine:
 
     def recover(self, tables: Iterable[str]) -> dict[str, int]:  # noqa: ARG002
         return {}
+
+    def damage(self, table: Table, versions: Iterable[int | None]) -> list[str]:
+        found = []
+        counted = ", ".join(f"count({quote(name)}) AS {quote(name)}" for name in table.column_names)
+        for version in versions:
+            try:
+                self.read("_looked_at", table, version)
+                self.rows(f"SELECT {counted} FROM _looked_at")
+            except EngineError:
+                found.append(f"{'its newest version' if version is None else f'version {version}'} cannot be read")
+        return found
 
     def append(self, table: Table, relation: str) -> int:
         if not self._count(relation):

@@ -1,0 +1,232 @@
+"""Is everything still what it was written as? Archive, ledger, tables, counts, keys and intervals are all read again;
+what is damaged is named, with what repairs it. Nothing is written, and no lock is needed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cartlake.core.contract import Contract
+from cartlake.core.entries import Publication, StagedFile
+from cartlake.core.names import hash_in_path
+from cartlake.core.production import entered_at
+from cartlake.core.retention import gone_below, kept_publications
+from cartlake.core.sqltext import names
+from cartlake.core.table import Table
+from cartlake.core.tables import LEDGER, QUARANTINE, history_table, stage_table
+from cartlake.errors import EngineError, TableMissing
+from cartlake.runs import published_batches
+from cartlake.tasks.context import Context, FileKey, accepted_files
+from cartlake.tasks.derive import ORDER_LINES
+
+_REBUILD, _FROM_ARCHIVE = "cartlake rebuild", "cartlake rebuild --from-archive"
+_NOT_NOW = "Nothing that is published now needs it; `query --at` and `batch rollback` do, so far back."
+_BACKUP = "Bring the table's folder back from a backup: what it says stands nowhere else."
+_ARCHIVE = (
+    "Bring the file back from a backup. The tables are whole without it; `batch retry` and `rebuild --from-archive`"
+)
+_ARCHIVE += " need it."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is damaged, and what repairs it."""
+
+    area: str
+    name: str
+    problem: str
+    repair: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Per area (`ledger`, `archive`, `tables`, `counts`, `production`) how many things were looked at, and what is
+    damaged. While the ledger is, nothing else can be told."""
+
+    looked_at: dict[str, int]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One thing that was looked at."""
+
+    name: str
+    problems: Sequence[str]
+    repair: str
+
+
+def verify(context: Context) -> Verification:
+    """The whole lake, as it is published and as far back as publications are kept."""
+    looks = {"ledger": list(_ledger(context))}
+    if looks["ledger"] and not any(look.problems for look in looks["ledger"]):
+        looks["archive"] = list(_archive(context))
+        looks["tables"] = list(_tables(context))
+        damaged = {look.name for look in looks["tables"] if look.problems and look.repair != _NOT_NOW}
+        looks["counts"] = list(_counts(context, damaged))
+        looks["production"] = list(_production(context, damaged))
+    return Verification(
+        {area: len(looked) for area, looked in looks.items()},
+        tuple(
+            Finding(area, look.name, problem, look.repair)
+            for area, looked in looks.items()
+            for look in looked
+            for problem in look.problems
+        ),
+    )
+
+
+def _ledger(context: Context) -> Iterator[_Look]:
+    if not any(_version(context, table) is not None for table in LEDGER):
+        return  # a lake that no run has made yet
+    for table in LEDGER:
+        yield _Look(table.name, context.engine.damage(table, [None]), _BACKUP)
+
+
+def _version(context: Context, table: Table) -> int | None:
+    try:
+        return context.engine.version(table.name)
+    except TableMissing:
+        return None
+    except EngineError:
+        return -1
+
+
+def _archive(context: Context) -> Iterator[_Look]:
+    """Every file that the ledger knows, and the manifests. What the policy removes may be gone."""
+    root, may_go = context.settings.archive_folder, context.settings.maintain.archive_days is not None
+    known = {file.archive_path: file.file_sha256 for file in context.ledger.files()}
+    for path, sha256 in known.items():
+        found = _sha256(root / path)
+        wrong = ([] if may_go else ["it is gone"]) if found is None else ["its bytes are others"] * (found != sha256)
+        yield _Look(path, wrong, _ARCHIVE)
+    for file in sorted(root.rglob("*.json")):
+        path = file.relative_to(root).as_posix()
+        named, found = hash_in_path(path), _sha256(file)
+        if named is not None and path not in known:
+            wrong = [] if found is not None and found.startswith(named) else ["its bytes are others"]
+            yield _Look(path, wrong, "Bring the manifest back from a backup; nothing reads it any more.")
+
+
+def _sha256(path: Path) -> str | None:
+    """None if the file is gone or cannot be read."""
+    with suppress(OSError), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
+
+
+def _tables(context: Context) -> Iterator[_Look]:
+    """Each table in the versions of all publications that are kept."""
+    ledger = context.ledger
+    kept = kept_publications(ledger.publications(), ledger.now(), context.settings.maintain.keep_days)
+    below = gone_below(ledger.maintenance())
+    groups = ((context.stage_tables, _FROM_ARCHIVE), (context.production_tables, _REBUILD))
+    for table, repair in ((table, repair) for tables, repair in groups for table in tables):
+        published = {publication.tables[table.name] for publication in kept if table.name in publication.tables}
+        versions = sorted(version for version in published if version >= below.get(table.name, 0))
+        latest = ledger.latest_publication().tables.get(table.name)
+        if versions:
+            problems = context.engine.damage(table, versions)
+            is_now = bool(problems and latest is not None and context.engine.damage(table, [latest]))
+            wrong = [problem if is_now else f"{problem}, only in what was published earlier" for problem in problems]
+            yield _Look(table.name, wrong, repair if is_now else _NOT_NOW)
+
+
+def _counts(context: Context, damaged: set[str]) -> Iterator[_Look]:
+    """Of each accepted file rows_in = rows_staged + rows_quarantined + rows_duplicate, and so many rows stand there."""
+    ledger, base = context.ledger, context.ledger.latest_publication()
+    waiting = {batch.batch_id for batch in ledger.batches().values() if batch.restage}
+    accepted = accepted_files(ledger.batch_files(), published_batches(context) - waiting)
+    files = {(file.feed, file.file_sha256, file.batch_date): file for file in ledger.files()}
+    quarantined = _quarantined(context)
+    for contract in context.contracts:
+        table = stage_table(contract)
+        if table.name not in damaged and table.name in base.tables:
+            staged = _staged(context, contract, base)
+            for key in (key for key in accepted if key[0] == contract.feed and key in files):
+                problems = list(_miscounts(files[key], staged.get(key, 0), quarantined))
+                yield _Look(files[key].file_name, problems, f"cartlake batch retry {accepted[key]}, then cartlake run")
+    entered = set(entered_at(ledger.publications()))
+    for batch_id in sorted(published_batches(context) - entered):
+        yield _Look(batch_id, ["its batch is published, but no publication says so"], _BACKUP)
+
+
+def _miscounts(file: StagedFile, staged: int, quarantined: dict[FileKey, int] | None) -> Iterator[str]:
+    if not file.counts.balanced:
+        counts = f"{file.rows_staged} + {file.rows_quarantined} + {file.rows_duplicate}"
+        yield f"of {file.rows_in} records {counts} are told of"
+    if staged != file.rows_staged:
+        yield f"{staged} rows are in the log, {file.rows_staged} were staged"
+    if quarantined is not None:
+        stand = quarantined.get((file.feed, file.file_sha256, file.batch_date), 0)
+        if stand != file.rows_quarantined:
+            yield f"{stand} records are in quarantine, {file.rows_quarantined} were put there"
+
+
+def _staged(context: Context, contract: Contract, base: Publication) -> dict[FileKey, int]:
+    engine, table = context.engine, stage_table(contract)
+    with engine.scope():
+        engine.read("log", table, base.tables[table.name])
+        rows = engine.rows(
+            "SELECT _file_sha256, _batch_date, count(*) AS n FROM log GROUP BY _file_sha256, _batch_date"
+        )
+    return {_key(contract.feed, row["_file_sha256"], row["_batch_date"]): int(str(row["n"])) for row in rows}
+
+
+def _quarantined(context: Context) -> dict[FileKey, int] | None:
+    """None if a policy removes records."""
+    if context.settings.maintain.quarantine_days is not None:
+        return None
+    engine = context.engine
+    with engine.scope():
+        engine.read("quarantined", QUARANTINE)
+        counted = "SELECT feed, file_sha256, batch_date, count(*) AS n FROM quarantined"
+        rows = engine.rows(f"{counted} GROUP BY feed, file_sha256, batch_date")
+    return {_key(row["feed"], row["file_sha256"], row["batch_date"]): int(str(row["n"])) for row in rows}
+
+
+def _key(feed: object, sha256: object, day: object) -> FileKey:
+    return str(feed), str(sha256), day  # type: ignore[return-value]
+
+
+def _production(context: Context, damaged: set[str]) -> Iterator[_Look]:
+    """Keys are unique, no version overlaps another or is empty, and there are as many enriched lines as order lines."""
+    base = context.ledger.latest_publication()
+    contracts = {history_table(contract).name: contract for contract in context.contracts}
+    tables = [t for t in context.production_tables if t.name in base.tables and t.name not in damaged]
+    with context.engine.scope():
+        for table in tables:
+            context.engine.read(f"published_{table.name}", table, base.tables[table.name])
+            contract = contracts.get(table.name)
+            checks = [_keys(table), *([_intervals(table, contract)] if contract else [])]
+            if table.name == ORDER_LINES and "orders" in {other.name for other in tables}:
+                checks.append(_lines())
+            counted = {name: value for sql in checks for name, value in context.engine.rows(sql)[0].items()}
+            problems = [f"{name.replace('_', ' ')}: {count} cases" for name, count in counted.items() if count]
+            yield _Look(table.name, problems, f"{_REBUILD} {table.name}")
+
+
+def _keys(table: Table) -> str:
+    key = names(table.key)
+    repeated = f"SELECT {key} FROM published_{table.name} GROUP BY {key} HAVING count(*) > 1"
+    return f"SELECT count(*) AS keys_not_unique FROM ({repeated}) r"
+
+
+def _intervals(table: Table, contract: Contract) -> str:
+    following = f"lead(valid_from) OVER (PARTITION BY {names(contract.key)} ORDER BY valid_from) AS next_from"
+    return (
+        "SELECT count_if(next_from IS NOT NULL AND (valid_to IS NULL OR valid_to > next_from)) AS intervals_overlap,"
+        " count_if(valid_to <= valid_from OR is_current <> (valid_to IS NULL)) AS interval_empty"
+        f" FROM (SELECT valid_from, valid_to, is_current, {following} FROM published_{table.name}) v"
+    )
+
+
+def _lines() -> str:
+    return (
+        "SELECT abs(lines - enriched) AS order_lines_differ"
+        " FROM (SELECT count(*) AS lines FROM published_orders WHERE is_current) o"
+        f" CROSS JOIN (SELECT count(*) AS enriched FROM published_{ORDER_LINES}) e"
+    )

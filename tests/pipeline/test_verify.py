@@ -1,0 +1,182 @@
+"""What is damaged is found and named, and what is named as its repair repairs it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cartlake.core.tables import QUARANTINE, stage_table
+from cartlake.lake import Lake
+from cartlake.project import load_contracts
+from cartlake.verify import Finding
+from tests.pipeline.shop import Shop, a_day, customer, order
+
+
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with two published batches, to be copied."""
+    shop = Shop(tmp_path_factory.mktemp("verify") / "shop")
+    shop.deliver("b1", **a_day(orders=[order("O-1"), order("O-2", order_amount="?")]))
+    shop.run()
+    shop.deliver(
+        "b2",
+        "2025-03-02",
+        customers=[customer("C-2"), customer(city="Peoria", created_timestamp="2025-03-02 08:00:00")],
+    )
+    shop.run()
+    shop.lake.close()
+    return shop.project
+
+
+@pytest.fixture
+def copied(traded: Path, tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(tmp_path / "made")
+    shutil.rmtree(made.project)
+    shutil.copytree(traded, made.project)
+    yield made
+    made.lake.close()
+
+
+def flip(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
+
+
+def newest_file(shop: Shop, table: str) -> Path:
+    """A data file of the table's newest version."""
+    folder = shop.project / "lake" / table
+    for commit in sorted((folder / "_delta_log").glob("*.json"), reverse=True):
+        for line in commit.read_text().splitlines():
+            if "add" in json.loads(line):
+                return Path(folder / json.loads(line)["add"]["path"])
+    raise AssertionError("the table is empty")
+
+
+def archived(shop: Shop, pattern: str) -> Path:
+    return next((shop.project / "archive").rglob(pattern))
+
+
+def newest_commit(shop: Shop, table: str) -> Path:
+    return max((shop.project / "lake" / table / "_delta_log").glob("*.json"))
+
+
+def tell_other_bounds(shop: Shop) -> None:
+    """A flipped bit in the log: a later run would not look for C-2 in this file."""
+    commit = newest_commit(shop, "customers")
+    commit.write_text(commit.read_text().replace(r"\"C-2\"", r"\"C-3\""))
+
+
+def lose_rows(shop: Shop) -> None:
+    """Somebody else emptied the log, in a commit and a publication of its own."""
+    orders = next(contract for contract in load_contracts(shop.project) if contract.feed == "orders")
+    with shop.lake._door.locked() as context:
+        context.engine.replace(stage_table(orders), {}, None)
+        context.engine.replace(QUARANTINE, {}, None)
+    shop.lake.rebuild()
+
+
+DAMAGE: dict[str, tuple[Callable[[Shop], object], str, str]] = {
+    "a flipped bit in an archived file": (
+        lambda shop: flip(archived(shop, "customers_b1*")),
+        "archive",
+        "customers_b1",
+    ),
+    "an archived file that is gone": (lambda shop: archived(shop, "orders_b1*").unlink(), "archive", "orders_b1"),
+    "a flipped bit in a manifest": (lambda shop: flip(archived(shop, "b1*.json")), "archive", "b1"),
+    "a flipped bit in a history": (lambda shop: flip(newest_file(shop, "customers")), "tables", "customers"),
+    "a data file that is gone": (lambda shop: newest_file(shop, "daily_sales").unlink(), "tables", "daily_sales"),
+    "a flipped bit in a staging log": (lambda shop: flip(newest_file(shop, "orders_stage")), "tables", "orders_stage"),
+    "half a commit": (lambda shop: newest_commit(shop, "customers").write_text('{"add": {'), "tables", "customers"),
+    "other bounds in the log": (tell_other_bounds, "tables", "customers"),
+    "a table that is gone": (lambda shop: shutil.rmtree(shop.project / "lake" / "products"), "tables", "products"),
+    "a flipped bit in the ledger": (lambda shop: flip(newest_file(shop, "publications")), "ledger", "publications"),
+    "half a commit of the ledger": (
+        lambda shop: newest_commit(shop, "ledger_files").write_text("{"),
+        "ledger",
+        "files",
+    ),
+    "rows that are gone": (lose_rows, "counts", "orders_b1"),
+}
+
+
+def test_a_lake_that_is_whole_has_no_findings_and_everything_was_looked_at(copied: Shop) -> None:
+    found = copied.lake.verify()
+    assert found.findings == ()
+    assert found.looked_at == {"ledger": 13, "archive": 8, "tables": 14, "counts": 6, "production": 9}
+
+
+def test_a_lake_that_was_never_run_is_whole(shop: Shop) -> None:
+    assert shop.lake.verify().findings == ()
+
+
+@pytest.mark.parametrize(("damage", "area", "name"), DAMAGE.values(), ids=DAMAGE.keys())
+def test_what_is_damaged_is_named(copied: Shop, damage: Callable[[Shop], object], area: str, name: str) -> None:
+    damage(copied)
+    copied.lake.close()
+    findings = copied.lake.verify().findings
+    assert findings, "nothing was found"
+    assert [one for one in findings if one.area != area or name not in one.name] == []
+    assert "ada@example.com" not in str(findings)
+
+
+REPAIRABLE = ("a flipped bit in a history", "a data file that is gone", "a flipped bit in a staging log")
+
+
+@pytest.mark.parametrize("kind", REPAIRABLE)
+def test_the_repair_that_is_named_repairs_it(copied: Shop, kind: str) -> None:
+    before = copied.production()
+    DAMAGE[kind][0](copied)
+    copied.lake.close()
+    repair = repairs(copied.lake.verify().findings)
+    copied.lake.rebuild(from_archive="--from-archive" in repair)
+    assert [
+        one for one in copied.lake.verify().findings if "only in what was published earlier" not in one.problem
+    ] == []
+    assert copied.production() == before
+
+
+def test_damage_to_what_was_published_earlier_does_not_keep_the_rest_from_being_looked_at(copied: Shop) -> None:
+    folder = copied.project / "lake" / "customers"
+    [earlier] = set(folder.glob("*.parquet")) - {newest_file(copied, "customers")}
+    flip(earlier)
+    found = copied.lake.verify()
+    assert [(one.name, "published earlier" in one.problem) for one in found.findings] == [("customers", True)]
+    assert found.looked_at["production"] == 9
+
+
+def repairs(findings: tuple[Finding, ...]) -> str:
+    [repair] = {finding.repair for finding in findings}
+    return repair
+
+
+def test_rows_that_are_gone_are_brought_back_from_the_archive(copied: Shop) -> None:
+    before = copied.production()
+    lose_rows(copied)
+    assert repairs(copied.lake.verify().findings) == "cartlake batch retry b1, then cartlake run"
+    copied.lake.retry("b1")
+    copied.run()
+    assert copied.lake.verify().findings == ()
+    assert copied.production() == before
+
+
+def test_somebody_elses_rows_in_a_published_table_are_found(copied: Shop) -> None:
+    """The same version of a customer twice: published by hand, as no merge would let it through."""
+    with Lake(copied.project) as lake, lake._door.locked() as context:
+        [table] = [table for table in context.production_tables if table.name == "customers"]
+        base = context.ledger.latest_publication()
+        with context.engine.scope():
+            context.engine.read("again", table)
+            version = context.engine.append(table, "again")
+        object.__setattr__(base, "tables", dict(base.tables) | {"customers": version})
+        object.__setattr__(base, "publication_id", base.publication_id + 1)
+        context.ledger.publish(base)
+    found = copied.lake.verify().findings
+    assert {(one.area, one.name, one.repair) for one in found} == {
+        ("production", "customers", "cartlake rebuild customers")
+    }
+    copied.lake.rebuild(["customers"])
+    assert copied.lake.verify().findings == ()
