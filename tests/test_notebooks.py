@@ -79,8 +79,17 @@ def test_there_is_one_for_each_task_in_the_order_of_the_dag(tmp_path: Path) -> N
     ]
 
 
-@pytest.mark.parametrize("engine", ["embedded"])
-def test_one_after_the_other_they_publish_what_has_landed_and_tell_the_values(tmp_path: Path, engine: str) -> None:
+ON_SPARK = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.mark.parametrize("engine", ["embedded", pytest.param("spark", marks=ON_SPARK)])
+def test_one_after_the_other_they_publish_what_has_landed_and_tell_the_values(
+    tmp_path: Path, engine: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Spark as on Databricks, where the session is there already."""
+    if engine == "spark":
+        request.getfixturevalue("spark_session")
+        monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
     shop = Shop(tmp_path / "shop")
     shop.deliver("b1", **a_day())
     dbutils = Dbutils(project=str(shop.project), run="job-1", engine=engine)

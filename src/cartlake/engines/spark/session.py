@@ -19,6 +19,9 @@ from cartlake.settings import EngineSettings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+ON_DATABRICKS = "DATABRICKS_RUNTIME_VERSION"
+"""The environment variable that clusters and serverless compute set."""
+
 # What SQL means must not depend on whose session it is.
 MEANING = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
 # Without effect on results: planning a window over the cells of a wide table takes half a minute otherwise, because
@@ -53,13 +56,24 @@ class Opened:
 
 
 def opened(settings: EngineSettings, given: SparkSession | None = None) -> Opened:
-    """The session that is `given`, that of the Connect server in the settings, or a local one."""
+    """The session that is `given`, that of the Connect server in the settings, the one that Databricks has for every
+    program that runs there, or a local one."""
+    if given is None and not settings.remote and ON_DATABRICKS in os.environ:
+        given = _running()
     if given is not None:
         return Opened(given, _lend(given))
     session = _connect(settings.remote) if settings.remote else local_session(settings)
     with mapped("start Spark"):
         _set(session)
     return Opened(session, session.stop)
+
+
+def _running() -> SparkSession:
+    from pyspark.sql import SparkSession as Any
+
+    with mapped("find the Spark session"):
+        session: SparkSession = Any.builder.getOrCreate()
+    return session
 
 
 def _lend(session: SparkSession) -> Callable[[], None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cartlake.engines.spark.errors import condition, mapped
+from cartlake.engines.spark.session import ON_DATABRICKS
 from cartlake.errors import EngineError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def arriving(session: SparkSession, folder: Path, environment: Mapping[str, str]
     """The files of `folder`, as a stream: by Auto Loader on Databricks, else by Spark's file source. Nobody reads their
     content, so a file may be gone by the time its micro-batch runs, or runs again."""
     reader = session.readStream.schema("value STRING").option("wholetext", "true")
-    if "DATABRICKS_RUNTIME_VERSION" in environment:
+    if ON_DATABRICKS in environment:
         reader = reader.format("cloudFiles").option("cloudFiles.format", "text")
     else:
         reader = reader.format("text").option("ignoreMissingFiles", "true")
