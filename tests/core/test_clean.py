@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cartlake.core.clean import is_plainly_quoted
+from cartlake.core.clean import delimiters_between_cells
 
 PLAIN = [
     b'id,name\n1,"Smith, John"\n',
@@ -27,19 +27,37 @@ NOT_PLAIN = [
 ]
 
 
+def between(*chunks: bytes, delimiter: str = ",") -> int | None:
+    return delimiters_between_cells(chunks, delimiter, has_quotes=b'"' in b"".join(chunks))
+
+
 @pytest.mark.parametrize("data", PLAIN)
 def test_quotes_at_the_borders_of_cells_are_plain(data: bytes) -> None:
-    assert is_plainly_quoted([data], ",")
+    assert between(data) is not None
 
 
 @pytest.mark.parametrize("data", NOT_PLAIN[:4] + NOT_PLAIN[5:])
 def test_quotes_anywhere_else_are_not(data: bytes) -> None:
-    assert not is_plainly_quoted([data], ",")
+    assert between(data) is None
 
 
 def test_another_delimiter_has_other_borders() -> None:
-    assert is_plainly_quoted([b'id;name\n1;"a,b"\n'], ";")
-    assert not is_plainly_quoted([b'id;name\n1;"a,b"\n'], ",")
+    assert between(b'id;name\n1;"a,b"\n', delimiter=";") == 2
+    assert between(b'id;name\n1;"a,b"\n') is None
+
+
+@pytest.mark.parametrize(
+    ("data", "count"),
+    [
+        (b"id,name\n1,x\n", 2),
+        (b"id,name\n1,x,\n", 3),
+        (b'id,name\n1,"x"\n2,"y,,z"\n', 3),
+        (b'id,name\n1,"x",\n', 3),
+        (b'"id,no","name"\r\n"1,2","x"\r\n', 2),
+    ],
+)
+def test_delimiters_in_quotes_separate_nothing(data: bytes, count: int) -> None:
+    assert between(data) == count
 
 
 @given(st.lists(st.lists(st.text("ab ,;", min_size=1), min_size=2, max_size=3), min_size=1), st.data())
@@ -48,4 +66,5 @@ def test_where_the_chunks_are_cut_makes_no_difference(rows: list[list[str]], dat
     csv.writer(written, quoting=csv.QUOTE_ALL).writerows(rows)
     whole = written.getvalue().encode()
     cut = data.draw(st.integers(0, len(whole)))
-    assert is_plainly_quoted([whole[:cut], whole[cut:]], ",") == is_plainly_quoted([whole], ",")
+    assert between(whole[:cut], whole[cut:]) == between(whole)
+    assert between(whole) in (None, sum(len(row) - 1 for row in rows))

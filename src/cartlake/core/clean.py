@@ -1,31 +1,37 @@
-"""Whether a lenient reader may be trusted with the quotes of a clean file."""
+"""Whether a lenient reader may be trusted with the quotes and delimiters of a clean file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 
-def is_plainly_quoted(chunks: Iterable[bytes], delimiter: str) -> bool:
-    """Every quote opens a cell or closes one, none does both, and as many open as close.
+def delimiters_between_cells(chunks: Iterable[bytes], delimiter: str, *, has_quotes: bool) -> int | None:
+    """How many delimiters of a clean file separate cells; None unless its quotes are plain: each opens a cell or closes
+    one, none does both, and as many open as close.
 
-    Fast readers take quotes inside unquoted cells for text and drop blanks around quoted ones; the strict splitter does
-    neither. A file of which this is true holds no such cell, or a reader that counts its rows fails on it: a stray
-    closing quote needs, for the balance, an opening one inside a quoted cell. Cells with doubled quotes are well formed
-    but not plain.
+    Fast readers take quotes inside unquoted cells for text, drop blanks around quoted ones, and pass over an empty cell
+    too many at the end of a record; the strict splitter does none of this. A file with plain quotes and as many
+    delimiters as its records need holds no such cell, or a reader that counts its rows and refuses missing cells fails
+    on it: a stray closing quote needs, for the balance, an opening one inside a quoted cell. Cells with doubled quotes
+    are well formed but not plain.
     """
     mark = delimiter.encode()
+    if not has_quotes:
+        return sum(chunk.count(mark) for chunk in chunks)
     opening, closing, both = _patterns(mark)
-    quotes = opens = closes = 0
+    quotes = opens = closes = between = 0
     before = b"\n"
     for chunk in _with_end(chunks):
-        text = before + chunk.replace(b"\r\n", b"\n")
+        lines = chunk.replace(b"\r\n", b"\n")
+        text = before + lines
         if any(pattern in text for pattern in both):
-            return False
-        quotes += text.count(b'"') - before.count(b'"')
+            return None
+        between += b"".join(lines.split(b'"')[quotes % 2 :: 2]).count(mark)
+        quotes += lines.count(b'"')
         opens += sum(_new(text, before, pattern) for pattern in opening)
         closes += sum(_new(text, before, pattern) for pattern in closing)
         before = text[-2:]
-    return opens == closes and opens + closes == quotes
+    return between if opens == closes and opens + closes == quotes else None
 
 
 def _patterns(mark: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]:

@@ -167,7 +167,7 @@ def find_layout(header_line: str, contract: Contract, named: str | None = None) 
 
 
 def _layout(header_line: str, delimiter: str, contract: Contract) -> Layout | None:
-    lines = physical_lines(io.BytesIO(header_line.encode("utf-8", "replace")))
+    lines = physical_lines(io.BytesIO(b"\n" + header_line.encode("utf-8", "replace")))  # `sep=` begins files only
     header = next((item for item in split(lines, Dialect(delimiter, width=1)) if isinstance(item, Header)), None)
     if header is None or not header.cells:
         return None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 from arro3.core import Array, DataType, Table
 
-from cartlake.core.clean import is_plainly_quoted
+from cartlake.core.clean import delimiters_between_cells
 from cartlake.core.header import Layout
 from cartlake.core.lines import physical_lines
 from cartlake.core.records import Bad, Record
@@ -46,12 +46,13 @@ def records(database: Duck, name: str, source: RecordSource) -> tuple[RecordCoun
 
 
 def _may_be_clean(source: RecordSource) -> bool:
-    if not source.layout.delimiter or not source.profile.clean or source.codec != "utf-8":
+    profile, layout = source.profile, source.layout
+    if not layout.delimiter or not profile.clean or source.codec != "utf-8":
         return False
-    if not source.profile.quotes:
-        return True
     with source.path.open("rb") as file:
-        return is_plainly_quoted(iter(lambda: file.read(_BLOCK), b""), source.layout.delimiter)
+        chunks = iter(lambda: file.read(_BLOCK), b"")
+        found = delimiters_between_cells(chunks, layout.delimiter, has_quotes=profile.quotes > 0)
+    return found == (len(layout.columns) - 1) * (profile.records_if_clean + 1)
 
 
 def _read_clean(database: Duck, name: str, source: RecordSource) -> RecordCount | None:
