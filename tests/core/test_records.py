@@ -236,6 +236,11 @@ def test_half_a_pair_of_utf_16_spoils_its_line_only() -> None:
     assert told(items(data, encoding="utf-16-le")) == [("undecodable",), ("2", "desk", "1")]
 
 
+def test_half_a_unit_behind_the_last_line_end_spoils_no_record() -> None:
+    data = "id,name,qty\r1,lamp,2\r".encode("utf-16-le") + b"x"
+    assert told(items(data, encoding="utf-16-le")) == [("1", "lamp", "2"), ("undecodable",)]
+
+
 def test_a_line_over_the_limit_is_never_held_whole() -> None:
     class Endless(io.RawIOBase):
         """A header and then one line of 64 MiB; remembers how it was read."""

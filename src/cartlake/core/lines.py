@@ -47,6 +47,9 @@ def physical_lines(file: BinaryIO, encoding: str = "utf-8", limit: int = MAX_LIN
         if len(begun) > limit + unit:
             dropped += len(begun) - limit - unit
             begun = begun[:limit] + begun[-unit:]  # the last unit may be half of a line end
+    if len(begun) % unit and begun[-1 - unit : -1] == "\r".encode(encoding):
+        yield begun[:-1]  # a line end and half a unit behind it
+        begun = begun[-1:]
     if begun:
         yield LongLine(begun, len(begun) + dropped) if dropped else begun
 
