@@ -19,14 +19,15 @@ from cartlake.core.lines import physical_lines
 from cartlake.core.manifest import ExpectedFile
 from cartlake.core.names import archive_path
 from cartlake.core.odcs import parse_contract
-from cartlake.core.records import Bad, Dialect, Record, split
+from cartlake.core.records import Bad, Record
 from cartlake.core.tables import QUARANTINE, stage_table
 from cartlake.engines.base import Row
 from cartlake.engines.registry import open_engine
 from cartlake.errors import FileRejected
 from cartlake.pipeline import create_tables, open_context
 from cartlake.settings import load_settings
-from cartlake.tasks.loading import Delivery, load, require_readable
+from cartlake.tasks.delivery import Delivery
+from cartlake.tasks.loading import load, require_readable
 
 DAY = date(2025, 3, 1)
 
@@ -111,8 +112,6 @@ def _lines(delivery: Delivery) -> dict[int, int]:
         source = require_readable(delivery)
     except FileRejected:
         return {}
-    layout = source.layout
-    dialect = Dialect(layout.delimiter, len(layout.names), source.codec)
     with source.path.open("rb") as file:
-        items = split(physical_lines(file, source.codec), dialect)
+        items = source.layout.items(physical_lines(file, source.codec), source.codec)
         return {item.ordinal: item.line for item in items if isinstance(item, Record | Bad)}
