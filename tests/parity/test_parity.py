@@ -15,7 +15,7 @@ from cartlake.lake import Lake
 from cartlake.queries import published_names
 from cartlake.settings import load_settings
 from tests.conftest import ROOT
-from tests.pipeline.shop import Shop, a_day, customer, order, product, shipment
+from tests.pipeline.shop import Shop, a_day, csv_text, customer, order, product, shipment
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -159,6 +159,34 @@ def test_changes_of_a_database_are_read_alike(shops: tuple[Shop, Shop], spark_se
                '"source":{"ts_ms":1741003200123,"lsn":7}}']  # fmt: skip
         file.write_text(file.read_text("utf-8") + "\n".join(odd), "utf-8")
         assert [report.batch.status for report in shop.run().batches] == ["published"]
+    both_equal(*shops)
+
+
+@pytest.mark.slow
+def test_records_are_repaired_replayed_and_discarded_alike(
+    shops: tuple[Shop, Shop], spark_session: SparkSession, tmp_path: Path
+) -> None:
+    """A record that gets cells, one that could not be split, one whose column the file lacks, one that is left out."""
+    broken = [order(f"O-{n}", order_amount="?") for n in (2, 3, 4)]
+    ragged = csv_text([order(), *broken, order("O-5")]).replace("O-5,", "O-5,,,", 1)
+    on_spark(shops[0], spark_session)
+    for number, shop in enumerate(shops):
+        shop.deliver("b1", **a_day(orders=ragged, customers=[customer(), customer("C-2", email="?")]))
+        shop.run()
+        second, third, fourth, fifth = (str(row["id"]) for row in shop.lake.quarantine(feed="orders"))
+        sheet = tmp_path / f"{number}.csv"
+        assert shop.lake.export_quarantine(sheet, feed="orders") == 4
+        sheet.write_text(sheet.read_text("utf-8-sig").replace(",?,", ",'1.50,", 1))
+        assert [one.passes for one in shop.lake.fix(sheet, actor="kim").records] == [True]
+        given = shop.lake.fix_record(
+            third, {"order_amount": "2", "quantity": "2", "shipping_address": "=1\n"}, actor="kim"
+        )
+        wrong = shop.lake.fix_record(fourth, {"order_amount": "-4"}, actor="kim")
+        whole = shop.lake.fix_record(fifth, {name: str(value) for name, value in order("O-5").items()}, actor="kim")
+        assert [report.records[0].passes for report in (given, wrong, whole)] == [True, False, True]
+        shop.lake.discard([str(row["id"]) for row in shop.lake.quarantine(feed="customers")], actor="kim")
+        assert [report.batch.status for report in shop.run().batches] == ["published"]
+        assert second in {row["id"] for row in shop.lake.quarantine(every=True)}
     both_equal(*shops)
 
 

@@ -274,6 +274,30 @@ def test_a_fixed_record_of_a_rejected_batch_comes_with_it_when_it_is_retried(sho
     require_rebuilt_alike(shop)
 
 
+def test_a_decision_is_not_forgotten_when_its_batch_leaves_production_before_the_run(shop: Shop) -> None:
+    shop.deliver("b0", "2025-02-28", customers=[customer()])
+    shop.deliver("b1", **a_day(orders=TWO))
+    shop.run()
+    shop.lake.fix_record(record_id(shop), {"order_amount": "20.00"})
+    shop.lake.rollback("b0")
+    shop.lake.release("b1", "back")
+    shop.run()
+    assert [row[0] for row in amounts(shop)] == ["O-1", "O-2"]
+    require_rebuilt_alike(shop)
+
+
+@pytest.mark.slow
+def test_a_decision_is_not_forgotten_when_the_content_comes_again_in_another_batch(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(orders=TWO))
+    shop.run()
+    shop.lake.fix_record(record_id(shop), {"order_amount": "20.00"})
+    shop.lake.reject("b1", "a test")
+    shop.deliver("b2", **a_day(orders=TWO))
+    shop.run()
+    assert [row[0] for row in amounts(shop)] == ["O-1", "O-2"]
+    require_rebuilt_alike(shop)
+
+
 @pytest.mark.slow
 def test_a_retry_applies_a_decision_and_a_decision_holds_after_a_retry(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=[*TWO, order("O-3", order_amount="!")]))

@@ -9,7 +9,7 @@ from typing import Literal
 
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.decided import DISCARDED, Judged
-from cartlake.core.entries import OUTDATED, BatchFile, Decision, StagedFile
+from cartlake.core.entries import Decision
 
 Action = Literal["fix", "replay", "discard"]
 
@@ -161,57 +161,17 @@ def concluded(wish: Wish, changed: Mapping[str, str], then: Judged | None) -> Re
     )
 
 
-@dataclass(frozen=True)
-class Marks:
-    """Rows for the ledger that make files be staged again. The next run takes `batches`; those in `later` do it when
-    somebody or something lets them go on."""
-
-    files: tuple[StagedFile, ...]
-    announced: tuple[BatchFile, ...]
-    batches: tuple[Batch, ...]
-    later: tuple[str, ...]
-
-
-def marked(
-    again: Collection[tuple[str, str, date]],
-    batches: Mapping[str, Batch],
-    announced: Iterable[BatchFile],
-    files: Iterable[StagedFile],
-) -> Marks:
-    """What has files staged `again`: published batches are restaged, as is one that failed because of such a file. In
-    all others the files are outdated: staged again before anything reads them. What is in production stays accepted
-    until it is replaced."""
-    concerned = [file for file in announced if _key(file) in again]
-    in_production = {_key(file) for file in concerned if batches[file.batch_id].status is BatchStatus.PUBLISHED}
-    rejected = {file.batch_id for file in concerned if file.status == "rejected"}
-    ids = sorted({file.batch_id for file in concerned}, key=lambda one: (str(batches[one].batch_date), one))
-    going = {one: row for one in ids if (row := _under_way(batches[one], one in rejected)) is not None}
-    return Marks(
-        files=tuple(
-            replace(file, status=OUTDATED)
-            for file in files
-            if _key(file) in again and _key(file) not in in_production and file.status == "staged"
-        ),
-        announced=tuple(
-            replace(file, status=OUTDATED)
-            for file in concerned
-            if file.status == "staged" and batches[file.batch_id].status is not BatchStatus.PUBLISHED
-        ),
-        batches=tuple(going.values()),
-        later=tuple(one for one in ids if one not in going),
-    )
-
-
-def _key(file: BatchFile | StagedFile) -> tuple[str, str, date]:
-    return file.feed, file.file_sha256, file.batch_date
-
-
-def _under_way(batch: Batch, has_rejected: bool) -> Batch | None:
-    """The batch as the next run takes it, None if it takes it not."""
-    if batch.status is BatchStatus.PUBLISHED:
-        return replace(batch, restage=True, run_id=None)
-    if batch.status in (BatchStatus.READY, BatchStatus.RUNNING):
-        return replace(batch, status=BatchStatus.READY, run_id=None)
-    if batch.status is BatchStatus.FAILED and has_rejected:
-        return replace(batch, status=BatchStatus.READY, restage=True, run_id=None)
-    return None
+def repairing(announcing: Iterable[Batch], rejected: Collection[str]) -> tuple[list[Batch], list[str]]:
+    """Of the batches that announce a file to be staged again: rows with which the next run takes them, and the ids of
+    those that only somebody or something else lets go on. `rejected` are those in which it was rejected as a whole."""
+    going, later = list[Batch](), list[str]()
+    for batch in sorted(announcing, key=lambda batch: (str(batch.batch_date), batch.batch_id)):
+        if batch.status is BatchStatus.PUBLISHED:
+            going.append(replace(batch, restage=True, run_id=None))
+        elif batch.status in (BatchStatus.READY, BatchStatus.RUNNING):
+            going.append(replace(batch, status=BatchStatus.READY, run_id=None))
+        elif batch.status is BatchStatus.FAILED and batch.batch_id in rejected:
+            going.append(replace(batch, status=BatchStatus.READY, restage=True, run_id=None))
+        else:
+            later.append(batch.batch_id)
+    return going, later

@@ -30,13 +30,11 @@ class Counts:
 
 
 NO_ROWS = Counts()
-OUTDATED = "outdated"
 
 
 @dataclass(frozen=True)
 class StagedFile:
-    """One content staged for one batch date, or rejected: `status` is `staged`, `rejected`, or `outdated`: it is staged
-    again before anything reads it."""
+    """One content staged for one batch date, or rejected: `status` is `staged` or `rejected`."""
 
     feed: str
     file_sha256: str
@@ -58,6 +56,7 @@ class StagedFile:
     rows_staged: int
     rows_quarantined: int
     rows_duplicate: int
+    recorded_at: datetime | None = None
 
     @property
     def counts(self) -> Counts:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from cartlake.core.entries import OUTDATED, BatchFile, StagedFile
+from cartlake.core.entries import BatchFile, StagedFile
 from cartlake.core.manifest import ExpectedFile
 from cartlake.errors import FileRejected, UsageError
 from cartlake.landing import profile_archived
 from cartlake.tasks.context import Context, FileKey
 from cartlake.tasks.delivery import Delivery
 from cartlake.tasks.loading import load, require_readable
-from cartlake.tasks.shapes import begin_logs_anew, outdated_feeds
+from cartlake.tasks.shapes import OUTDATED, begin_logs_anew, outdated_feeds
 from cartlake.tasks.stage import announced_as
 
 

@@ -14,8 +14,8 @@ from cartlake.core.deciding import (
     Wish,
     changed_cells,
     concluded,
-    marked,
     proposed,
+    repairing,
 )
 from cartlake.core.entries import Decision
 from cartlake.errors import FileRejected, UsageError
@@ -110,14 +110,14 @@ def decide(context: Context, wishes: Sequence[Wish], by: Decider) -> DecisionRep
         files.setdefault(wish.held.file, []).append(wish)
     found = [outcome for key, of_file in files.items() for outcome in _of_file(context, key, of_file, by)]
     ledger, again = context.ledger, {outcome.wish.held.file for outcome in found if outcome.record.stages_again}
-    marks = marked(again, ledger.batches(), ledger.batch_files(), ledger.files())
+    announced = [f for f in ledger.batch_files() if (f.feed, f.file_sha256, f.batch_date) in again]
+    batches = [ledger.batches()[batch_id] for batch_id in {file.batch_id for file in announced}]
+    going, later = repairing(batches, {file.batch_id for file in announced if file.status == "rejected"})
     if not by.dry_run:
-        with ledger.together():
-            ledger.record_files(marks.files, marks.announced)
-            ledger.record_batches(marks.batches)
-            ledger.record_decisions(outcome.decision for outcome in found if outcome.record.is_new)
-    going = tuple(batch.batch_id for batch in marks.batches)
-    return DecisionReport(tuple(outcome.record for outcome in found), going, marks.later, by.dry_run)
+        ledger.record_batches(going)
+        ledger.record_decisions(outcome.decision for outcome in found if outcome.record.is_new)
+    ids = tuple(batch.batch_id for batch in going)
+    return DecisionReport(tuple(outcome.record for outcome in found), ids, tuple(later), by.dry_run)
 
 
 def _require_possible(context: Context, wish: Wish) -> None:

@@ -9,11 +9,13 @@ from dataclasses import replace
 from cartlake.core.batch import BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.definition import Definition, differences, is_read_anew
-from cartlake.core.entries import OUTDATED, Publication
+from cartlake.core.entries import Publication
 from cartlake.core.table import Table
 from cartlake.core.tables import STAGE_COLUMNS, VERSION_COLUMNS, field_columns, history_table, stage_table
 from cartlake.errors import ContractError
 from cartlake.tasks.context import Context
+
+OUTDATED = "outdated"
 
 
 def settle_definitions(context: Context) -> None:

@@ -67,7 +67,7 @@ def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, k
 
 
 def _from_archive(intake: _Intake, expected: ExpectedFile, known: BatchFile) -> BatchFile:
-    if known.status == "staged" and not intake.again:
+    if known.status == "staged" and not intake.again and not _is_decided_since(intake, known.file_sha256):
         return known
     path = intake.context.settings.archive_folder / intake.in_archive(expected.name, known.file_sha256)
     try:
@@ -82,7 +82,8 @@ def _deliver(intake: _Intake, expected: ExpectedFile, path: Path, profile: Profi
     ledger, batch = intake.context.ledger, intake.batch
     files = ledger.files(intake.contract.feed)
     same = next((f for f in files if f.file_sha256 == profile.sha256 and f.batch_date == batch.batch_date), None)
-    if same is not None and same.status == "staged" and not intake.again:
+    is_decided = _is_decided_since(intake, profile.sha256)
+    if same is not None and same.status == "staged" and not intake.again and not is_decided:
         announced = announced_as(same, batch.batch_id, expected)
         ledger.record_files([], [announced])
         return announced
@@ -99,6 +100,14 @@ def _deliver(intake: _Intake, expected: ExpectedFile, path: Path, profile: Profi
     ledger.record_files([staged], [*owner, announced])
     ledger.record_batches(replace(other, restage=True) for other in others)
     return announced
+
+
+def _is_decided_since(intake: _Intake, sha256: str) -> bool:
+    """Whether somebody decided about a record of the content since it was staged: then it is staged again."""
+    ledger, key = intake.context.ledger, (intake.contract.feed, sha256, intake.batch.batch_date)
+    decided = [d.recorded_at for d in ledger.decisions() if (d.feed, d.file_sha256, d.batch_date) == key]
+    staged = [f.recorded_at for f in ledger.files(key[0]) if (f.feed, f.file_sha256, f.batch_date) == key]
+    return any(at > before for at in decided for before in staged if at and before)
 
 
 def _published_with(intake: _Intake, profile: Profile) -> list[Batch]:
