@@ -209,6 +209,7 @@ def test_hostile_cells_are_no_formulas_in_the_sheet_and_come_back_as_they_were(s
     assert [text for (text,) in found] == [cell.strip(" ") for cell in HOSTILE]
 
 
+@pytest.mark.slow
 def test_hostile_texts_for_cells_are_stored_as_they_are(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=[order(f"O-{n}", order_amount="?") for n in range(len(HOSTILE))]))
     shop.run()
@@ -218,6 +219,7 @@ def test_hostile_texts_for_cells_are_stored_as_they_are(shop: Shop) -> None:
     assert [text for (text,) in shop.rows("SELECT shipping_address FROM orders ORDER BY _record")] == HOSTILE
 
 
+@pytest.mark.slow
 def test_decimal_commas_are_those_of_the_contract_as_in_the_delivered_file(shop: Shop, tmp_path: Path) -> None:
     german = "value: [updated_timestamp, created_timestamp]}\n  - {property: decimalMark, value: ','}"
     shop.change_contract("orders", ("value: [updated_timestamp, created_timestamp]}", german))

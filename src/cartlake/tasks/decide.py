@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from cartlake.core.decided import Judged
@@ -18,10 +18,11 @@ from cartlake.core.deciding import (
     repairing,
 )
 from cartlake.core.entries import Decision
+from cartlake.engines.base import Where
 from cartlake.errors import FileRejected, UsageError
 from cartlake.tasks.archived import ArchivedFile, contract_of
 from cartlake.tasks.context import Context, FileKey
-from cartlake.tasks.quarantined import quarantine
+from cartlake.tasks.quarantined import quarantine, within
 
 
 @dataclass(frozen=True)
@@ -33,33 +34,27 @@ class Decider:
     dry_run: bool
 
 
-def held_records(context: Context, batch_id: str | None = None, feed: str | None = None) -> list[Held]:
-    """Every record that is or was in quarantine."""
-    known = {(*one_file(one), one.record): one for one in context.ledger.decisions()}
+def held_records(context: Context, where: Where | None = None) -> list[Held]:
+    """Every record that is or was in quarantine, as far as it is within `where`."""
+    known = {(one.feed, one.file_sha256, one.batch_date, one.record): one for one in context.ledger.decisions()}
     names = {field.name for field in fields(Held)} - {"standing"}
     found = []
-    for row in quarantine(context, batch_id, feed, every=True):
+    for row in quarantine(context, where, every=True):
         values = {name: row[name] for name in names} | {"reasons": ",".join(row["reasons"])}  # type: ignore[arg-type]
         held = Held(**values, standing=None)  # type: ignore[arg-type]
         found.append(replace(held, standing=known.get((*held.file, held.record))))
     return found
 
 
-def one_file(decision: Decision) -> FileKey:
-    return decision.feed, decision.file_sha256, decision.batch_date
-
-
-def find_held(records: Sequence[Held], ids: Iterable[str]) -> list[Held]:
+def _find(context: Context, ids: Sequence[str]) -> list[Held]:
     """Those with these ids, each once. Raises UsageError for an unknown one, and for one that was superseded."""
-    by_id = {held.id: held for held in records}
-    found = []
-    for record_id in dict.fromkeys(ids):
-        if record_id not in by_id:
-            close = difflib.get_close_matches(record_id, list(by_id), n=3)
-            hint = f"Did you mean {' or '.join(close)}?" if close else "`cartlake quarantine list` shows them."
-            raise UsageError("record_unknown", f"there is no quarantined record {record_id!r}", hint=hint)
-        found.append(_current(by_id[record_id]))
-    return found
+    by_id = {held.id: held for held in held_records(context, {"id": ids})} if ids else {}
+    unknown = next((record_id for record_id in ids if record_id not in by_id), None)
+    if unknown is not None:
+        close = difflib.get_close_matches(unknown, [held.id for held in held_records(context)], n=3)
+        hint = f"Did you mean {' or '.join(close)}?" if close else "`cartlake quarantine list` shows them."
+        raise UsageError("record_unknown", f"there is no quarantined record {unknown!r}", hint=hint)
+    return [_current(by_id[record_id]) for record_id in dict.fromkeys(ids)]
 
 
 def _current(held: Held) -> Held:
@@ -74,7 +69,7 @@ def _current(held: Held) -> Held:
 
 def fix_record(context: Context, record_id: str, cells: Mapping[str, str], by: Decider) -> DecisionReport:
     """See `Lake.fix_record`."""
-    [held] = find_held(held_records(context), [record_id])
+    [held] = _find(context, [record_id])
     return decide(context, [Wish(held, "fix", dict(cells))], by)
 
 
@@ -83,14 +78,15 @@ def replay(context: Context, ids: Sequence[str], batch_id: str | None, feed: str
     if not (ids or batch_id or feed):
         said = "nothing is named to be replayed"
         raise UsageError("usage", said, hint="Name records by their ids, a batch, or a feed.")
-    records = held_records(context, batch_id, feed)
-    chosen = find_held(records, ids) if ids else [held for held in records if held.state == "open"]
+    chosen = _find(context, ids) if ids else held_records(context, within(batch_id, feed))
+    if not ids:
+        chosen = [held for held in chosen if held.state == "open"]
     return decide(context, [Wish(held, "replay", {}) for held in chosen], by)
 
 
 def discard(context: Context, ids: Sequence[str], by: Decider) -> DecisionReport:
     """See `Lake.discard`."""
-    return decide(context, [Wish(held, "discard", {}) for held in find_held(held_records(context), ids)], by)
+    return decide(context, [Wish(held, "discard", {}) for held in _find(context, ids)], by)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,15 @@ from cartlake.tasks.context import Context
 _DECISION = ("action", "cells", "why", "actor", "recorded_at")
 
 
-def quarantine(context: Context, batch_id: str | None = None, feed: str | None = None, *, every: bool) -> list[Row]:
+def within(batch_id: str | None, feed: str | None) -> Where:
+    """Those of a batch or feed, where one is named."""
+    named = {"batch_id": batch_id, "feed": feed}
+    return {name: [value] for name, value in named.items() if value is not None}
+
+
+def quarantine(context: Context, where: Where | None = None, *, every: bool) -> list[Row]:
     """The records that count as quarantined, in the order of their files; or `every` one, also those that were repaired
     and those of superseded files. `reasons` is a list of codes, `decision` what was decided last, or None."""
-    named = {"batch_id": batch_id, "feed": feed}
-    where = {name: [value] for name, value in named.items() if value is not None}
     with context.engine.scope():
         context.ledger.define_views()
         define_quarantine(context, where)
@@ -25,7 +29,7 @@ def quarantine(context: Context, batch_id: str | None = None, feed: str | None =
     standing = {_identity(vars(one)): one for one in context.ledger.decisions()}
     gone = standing.keys() - {_identity(row) for row in rows}
     shown = [row for row in rows if every or row["state"] != "superseded"]
-    shown += _repaired(context, [standing[key] for key in gone], where) if every else []
+    shown += _repaired(context, [standing[key] for key in gone], where or {}) if every else []
     shown.sort(key=lambda row: (str(row["batch_date"]), str(row["feed"]), str(row["source_file"]), _number(row)))
     return [_listed(row, standing.get(_identity(row))) for row in shown]
 

@@ -18,6 +18,7 @@ from cartlake.errors import FileRejected, UsageError
 from cartlake.tasks.archived import ArchivedFile, contract_of
 from cartlake.tasks.context import Context, FileKey
 from cartlake.tasks.decide import held_records
+from cartlake.tasks.quarantined import within
 
 _HEAD = 1 << 20
 _LONGEST = 8 * MAX_LINE  # a record of the longest kind, every sign of it quoted
@@ -28,7 +29,7 @@ Cells = Mapping[str, str] | None
 
 def export(context: Context, path: Path, batch_id: str | None, feed: str | None) -> int:
     """See `Lake.export_quarantine`."""
-    records = [h for h in held_records(context, batch_id, feed) if h.state == "open" and not h.is_file]
+    records = [h for h in held_records(context, within(batch_id, feed)) if h.state == "open" and not h.is_file]
     feeds: dict[str, list[Held]] = {}
     for held in records:
         feeds.setdefault(held.feed, []).append(held)
