@@ -27,6 +27,13 @@ FORMULA = '=HYPERLINK("http://example.com","free")'
 HERE = "http://127.0.0.1:8765"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process has the shop and the browser, however many run tests."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("dashboard"))
+
+
 @dataclass(frozen=True)
 class Dashboard:
     """The application over one lake, as a browser on this machine sees it."""

@@ -65,8 +65,8 @@ def test_the_overview_says_what_needs_somebody_and_why(dashboard: Dashboard) -> 
     revenue = dashboard.shop.one("SELECT total_revenue FROM analytics_summary")
     assert figure(html, "Revenue") == f"{revenue:,.0f}"
     assert [row[0] for row in rows(html, "Last batches")] == ["waiting", "held", "failed", "b2", "b1"]
-    newest = {row[0]: row[1] for row in rows(html, "Feeds")}
-    assert newest["orders"] == "2025-03-02"
+    newest = {row[0]: row for row in rows(html, "Feeds")}
+    assert newest["orders"][1:3] == ["2025-03-02 ! late", "33.3"]
 
 
 def test_a_run_shows_its_tasks_and_that_every_record_is_accounted_for(dashboard: Dashboard) -> None:
@@ -118,7 +118,7 @@ def test_the_heat_of_a_rule_is_its_share_of_failed_rows(failed: int, checked: in
         ("?reason=amount", 0),
         ("?batch=held&reason=email_invalid", 30),
         ("?feed=orders&batch=held", 0),
-        ("?state=closed", 0),
+        ("?state=discarded", 0),
         ("?page=2", 34),
         ("?page=nonsense", 34),
         ("?page=-1", 34),
@@ -176,6 +176,31 @@ def test_the_lineage_of_a_table_names_what_it_comes_from_and_what_uses_it(dashbo
     assert "Used by customer_analytics" in said
 
 
+def test_a_column_is_followed_to_what_it_is_made_of_and_where_it_goes(dashboard: Dashboard) -> None:
+    html = dashboard.text("/lineage?table=orders&column=order_amount")
+    assert ["orders.order_amount", "copied", "orders_stage.order_amount"] in rows(html, "What the column is made of")
+    goes = rows(html, "Where the column goes")
+    assert ["enriched_orders.order_amount", "copied", "orders.order_amount"] in goes
+    assert ["daily_sales.total_revenue", "aggregated", "enriched_orders.order_amount"] in goes
+
+
+def test_a_row_of_enriched_orders_is_followed_to_its_files_and_lines(dashboard: Dashboard) -> None:
+    dashboard.sign_in()
+    found = rows(dashboard.text("/tables/enriched_orders/origins?key=O-1&key=1"), "Origins of a row")
+    assert {row[0]: row[2] for row in found}["orders"] == "orders_b1.csv:2"
+    assert {row[0] for row in found} == {"orders", "customers", "products", "inventory", "shipping"}
+
+
+def test_quality_shows_scores_and_the_columns_that_are_not_valid(dashboard: Dashboard) -> None:
+    html = dashboard.text("/quality")
+    measured = dashboard.shop.lake.metrics("b2")
+    scores = {row["feed"]: row["value"] for row in measured if row["metric"] == "score" and row["feed"]}
+    shown = {row[0]: row[1] for row in rows(html, "Quality of the feeds")}
+    assert shown == {feed: f"{value:.1f}" for feed, value in scores.items()}
+    flaws = {(row[0], row[2]): row[3] for row in rows(html, "Columns with gaps or wrong values")}
+    assert flaws["order_amount", "valid"] == "33.3 %"
+
+
 def test_the_business_page_shows_the_published_numbers(dashboard: Dashboard) -> None:
     html = dashboard.text("/business")
     sold = dashboard.shop.rows("SELECT customer_segment, customers_count FROM segment_analysis ORDER BY 1")
@@ -192,6 +217,7 @@ def test_the_business_page_shows_the_published_numbers(dashboard: Dashboard) -> 
         "/batches/none",
         "/tables/none",
         "/lineage?table=none",
+        "/lineage?table=orders&column=none",
         "/quarantine/none",
         "/tables/orders/life?key=9",
     ],

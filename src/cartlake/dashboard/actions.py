@@ -1,5 +1,5 @@
-"""What the dashboard may change: decisions about batches. Each opens the lake as the command line does, under the
-lake's lock, and lets it go again."""
+"""What the dashboard may change: batches and quarantined records. Each action opens the lake as the command line does,
+under the lake's lock, and lets it go again."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
 
+from cartlake.core.deciding import DecisionReport, RecordDecision
 from cartlake.errors import UsageError
 from cartlake.lake import Lake
 from cartlake.settings import Settings
 
 WAIT_SECONDS = 2.0
+CELL = "cell_"
 DONE = {
     "release": "The batch will be published with the next run.",
     "retry": "The next run reads the files of the batch again.",
     "reject": "The batch is rejected; nothing of it is in production.",
+    "passes": "The record passes every rule. The next run stages it.",
+    "fails": "The repair is recorded, but the record still breaks a rule and stays in quarantine.",
+    "same": "Nothing was changed: the record stands as it did.",
+    "replay": "The next run stages what passes now.",
+    "replay_same": "Judged again, and every record comes out as before.",
+    "discard": "Discarded: the records stay out for good. Replaying one opens it again.",
 }
 """What a page says after an action; an address names it by its key."""
 
@@ -35,30 +43,87 @@ class Form:
     def all(self, name: str) -> list[str]:
         return [value for field, value in self.fields if field == name]
 
+    @property
+    def cells(self) -> dict[str, str]:
+        """What stands in the fields for a record's cells, by column."""
+        return {field.removeprefix(CELL): value for field, value in self.fields if field.startswith(CELL)}
+
+    @property
+    def why(self) -> str:
+        """Raises UsageError if it says none."""
+        if not self.one("why"):
+            raise UsageError("usage", "a decision needs a reason", hint="Say why; it is recorded.")
+        return self.one("why")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`done`, a key of DONE, is said on the page `path`; or `said` on the page of the form, which keeps its values."""
+
+    path: str = ""
+    done: str = ""
+    said: str = ""
+
 
 @dataclass(frozen=True)
 class Action:
-    """`act` does it and returns the page to go to and a key of DONE; `page` shows what went wrong."""
+    """`page` is the page of the form."""
 
     path: str
     page: str
-    act: Callable[[Settings, Mapping[str, str], Form], tuple[str, str]]
+    act: Callable[[Settings, Mapping[str, str], Form], Outcome]
 
 
-def decide(settings: Settings, path: Mapping[str, str], form: Form) -> tuple[str, str]:
+def decide_batch(settings: Settings, path: Mapping[str, str], form: Form) -> Outcome:
     """A batch is released, retried or rejected. Raises UsageError, Locked."""
-    batch_id, decision, why = path["batch_id"], form.one("decision"), form.one("why")
+    batch_id, decision = path["batch_id"], form.one("decision")
     calls: Mapping[str, Callable[[Lake], object]] = {
-        "release": lambda lake: lake.release(batch_id, why),
+        "release": lambda lake: lake.release(batch_id, form.why),
         "retry": lambda lake: lake.retry(batch_id),
-        "reject": lambda lake: lake.reject(batch_id, why),
+        "reject": lambda lake: lake.reject(batch_id, form.why),
     }
+    _with_lake(settings, _chosen(calls, decision))
+    return Outcome(f"/batches/{quote(batch_id, safe='')}", decision)
+
+
+def fix_record(settings: Settings, path: Mapping[str, str], form: Form) -> Outcome:
+    """A record has other cells, or it is only said how it would be judged with them. Raises UsageError, Locked."""
+    record_id, cells = path["record_id"], form.cells
+    if form.one("decision") == "check":
+        report = _with_lake(settings, lambda lake: lake.fix_record(record_id, cells, dry_run=True))
+        return Outcome(said=_foretold(report.records[0]))
+    why = form.why
+    report = _with_lake(settings, lambda lake: lake.fix_record(record_id, cells, why=why))
+    [record] = report.records
+    done = "same" if not record.is_new else "passes" if record.passes else "fails"
+    return Outcome(f"/quarantine/{quote(record_id, safe='')}", done)
+
+
+def decide_records(settings: Settings, _: Mapping[str, str], form: Form) -> Outcome:
+    """Records are judged again, or stay out for good. Raises UsageError, Locked."""
+    ids, why, decision = form.all("id"), form.why, form.one("decision")
+    if not ids:
+        raise UsageError("usage", "no record is chosen", hint="Tick the records that you mean.")
+    calls: Mapping[str, Callable[[Lake], DecisionReport]] = {
+        "replay": lambda lake: lake.replay(ids=ids, why=why),
+        "discard": lambda lake: lake.discard(ids, why=why),
+    }
+    report = _with_lake(settings, _chosen(calls, decision))
+    is_same = decision == "replay" and not any(record.is_new for record in report.records)
+    return Outcome("/quarantine", "replay_same" if is_same else decision)
+
+
+def _chosen(calls: Mapping[str, Callable[[Lake], Answer]], decision: str) -> Callable[[Lake], Answer]:
     if decision not in calls:
         raise UsageError("usage", "there is no such decision")
-    if not why:
-        raise UsageError("usage", "a decision needs a reason", hint="Say why; it is recorded.")
-    _with_lake(settings, calls[decision])
-    return f"/batches/{quote(batch_id, safe='')}", decision
+    return calls[decision]
+
+
+def _foretold(record: RecordDecision) -> str:
+    if record.passes:
+        return "With these cells the record passes every rule."
+    reasons = ", ".join(code.replace("_", " ") for code in record.reasons_then)
+    return f"With these cells the record would still be in quarantine: {reasons}."
 
 
 def _with_lake(settings: Settings, action: Callable[[Lake], Answer]) -> Answer:
@@ -66,4 +131,8 @@ def _with_lake(settings: Settings, action: Callable[[Lake], Answer]) -> Answer:
         return action(lake)
 
 
-ACTIONS = (Action("/batches/{batch_id}/decide", "batch", decide),)
+ACTIONS = (
+    Action("/batches/{batch_id}/decide", "batch", decide_batch),
+    Action("/quarantine/decide", "quarantine", decide_records),
+    Action("/quarantine/{record_id}/fix", "record", fix_record),
+)

@@ -68,10 +68,18 @@ class _Site:
 
         return show
 
-    def _show(self, request: Request, page: Page, problem: CartlakeError | None = None) -> Response:
-        """The page as the lake stands, and what was wrong with what somebody wanted of it."""
-        asked = Asked(request.path_params, tuple(request.query_params.multi_items()))
-        around = replace(layout(request, page, self._access, self._project), problem=problem)
+    def _show(
+        self,
+        request: Request,
+        page: Page,
+        form: Form | None = None,
+        said: str = "",
+        problem: CartlakeError | None = None,
+    ) -> Response:
+        """The page as the lake stands; with the form that somebody sent, what is `said` of it or was wrong with it."""
+        asked = Asked(request.path_params, tuple(request.query_params.multi_items()), form.cells if form else {})
+        around = layout(request, page, self._access, self._project)
+        around = replace(around, done=said or around.done, problem=problem)
         seen = request.headers.get(SEEN)
 
         def found(view: View) -> tuple[Layout, object]:
@@ -106,10 +114,12 @@ class _Site:
 
     def _act(self, request: Request, action: Action, page: Page, form: Form) -> Response:
         try:
-            path, done = action.act(self._reader.settings, request.path_params, form)
+            outcome = action.act(self._reader.settings, request.path_params, form)
         except CartlakeError as error:
-            return self._show(request, page, error)
-        return RedirectResponse(f"{path}?{urlencode({'done': done})}", SEE_OTHER)
+            return self._show(request, page, form, problem=error)
+        if outcome.said:
+            return self._show(request, page, form, said=outcome.said)
+        return RedirectResponse(f"{outcome.path}?{urlencode({'done': outcome.done})}", SEE_OTHER)
 
     # who is there
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cartlake.dashboard.pages.business import business
-from cartlake.dashboard.pages.lineage import lineage
+from cartlake.dashboard.pages.lineage import lineage, origins
 from cartlake.dashboard.pages.overview import overview
 from cartlake.dashboard.pages.quality import quality
 from cartlake.dashboard.pages.quarantine import Filter, quarantine, record
@@ -19,16 +19,18 @@ _MOST_PAGES = 100_000
 
 @dataclass(frozen=True)
 class Asked:
-    """What an address says besides the page: parts of the path, and the fields of the query in their order."""
+    """What an address says besides the page: parts of the path, and the fields of the query in their order. `cells` are
+    those of a form that was sent, by column."""
 
     path: Mapping[str, str]
     fields: tuple[tuple[str, str], ...]
+    cells: Mapping[str, str] = field(default_factory=dict)
 
     def one(self, name: str) -> str:
-        return next((value for field, value in self.fields if field == name), "")
+        return next((value for known, value in self.fields if known == name), "")
 
     def all(self, name: str) -> list[str]:
-        return [value for field, value in self.fields if field == name]
+        return [value for known, value in self.fields if known == name]
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ PAGES = (
     Page("quality", "/quality", "Data quality", lambda view, _: quality(view)),
     Page("quarantine", "/quarantine", "Quarantine", lambda view, asked: quarantine(view, _filter(asked))),
     Page("tables", "/tables", "Tables", lambda view, _: tables(view)),
-    Page("lineage", "/lineage", "Lineage", lambda view, asked: lineage(view, asked.one("table"))),
+    Page("lineage", "/lineage", "Lineage", lambda view, asked: lineage(view, asked.one("table"), asked.one("column"))),
     Page("business", "/business", "Business", lambda view, _: business(view)),
     Page(
         "run",
@@ -80,7 +82,7 @@ PAGES = (
         "record",
         "/quarantine/{record_id}",
         "Record",
-        lambda view, asked: record(view, asked.path["record_id"]),
+        lambda view, asked: record(view, asked.path["record_id"], asked.cells),
         section="quarantine",
         named="record_id",
         shows_people=True,
@@ -92,6 +94,15 @@ PAGES = (
         lambda view, asked: table_detail(view, asked.path["table"]),
         section="tables",
         named="table",
+    ),
+    Page(
+        "origins",
+        "/tables/{table}/origins",
+        "Origins of a row of",
+        lambda view, asked: origins(view, asked.path["table"], [key for key in asked.all("key") if key]),
+        section="tables",
+        named="table",
+        shows_people=True,
     ),
     Page(
         "life",

@@ -117,6 +117,7 @@ FILTERS = {
         value,
         lines,
         number,
+        percent,
         compact,
         moment,
         machine,

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from dataclasses import dataclass, replace
 
-from cartlake import queries
+from cartlake import health, queries
 from cartlake.core.batch import BatchStatus
 from cartlake.core.entries import Publication
 from cartlake.dashboard.reader import View
 from cartlake.engines.base import Row
+from cartlake.health import FeedHealth
 from cartlake.queries import BatchReport
-from cartlake.tasks.context import Context
 
 LAST_BATCHES, LAST_DAYS = 8, 60
-_NEVER = (None, None)
 NEEDS_SOMEBODY = (BatchStatus.HELD, BatchStatus.FAILED, BatchStatus.WAITING)
 
 SUMMARY = "SELECT * FROM analytics_summary"
 SALES = "SELECT order_date, total_orders, total_revenue, unique_customers FROM daily_sales ORDER BY order_date"
+SCORES = """
+SELECT batch_date, batch_id, value AS score FROM dq_metrics WHERE metric = 'score' AND feed IS NULL
+ORDER BY batch_date, measured_at
+"""
 OPEN_QUARANTINE = """
 SELECT feed, count(*) AS records FROM quarantine WHERE is_open GROUP BY feed ORDER BY feed
 """
 
 
 @dataclass(frozen=True)
-class FeedFreshness:
-    """The newest published business day of a feed, and when its last file was loaded."""
+class FeedState:
+    """A feed's newest published batch, and how many of its records are open in quarantine."""
 
-    feed: str
-    batch_date: date | None
-    loaded_at: datetime | None
+    health: FeedHealth
     open_records: int
 
 
@@ -44,10 +43,12 @@ class Overview:
     sales: Sequence[Row]
     attention: Sequence[BatchReport]
     last_batches: Sequence[BatchReport]
-    feeds: Sequence[FeedFreshness]
-    score: Decimal | None
+    feeds: Sequence[FeedState]
+    score: object
 
-    has_deadlines: bool = False
+    @property
+    def has_deadlines(self) -> bool:
+        return any(feed.health.due_at for feed in self.feeds)
 
     @property
     def open_records(self) -> int:
@@ -56,7 +57,7 @@ class Overview:
 
 def overview(view: View) -> Overview:
     reports = view.once("batches", queries.batch_reports)
-    summary = view.published(SUMMARY)
+    summary, scores = view.published(SUMMARY), view.recorded(SCORES)
     return Overview(
         publication=view.publication,
         currency=view.context.settings.business.reporting_currency,
@@ -65,25 +66,15 @@ def overview(view: View) -> Overview:
         attention=[report for report in reports if report.batch.status in NEEDS_SOMEBODY],
         last_batches=list(reversed(reports[-LAST_BATCHES:])),
         feeds=feeds(view),
-        score=None,
+        score=scores[-1]["score"] if scores else None,
     )
 
 
-def feeds(view: View) -> list[FeedFreshness]:
+def feeds(view: View) -> list[FeedState]:
+    """Every feed; whether it is late is told as of now."""
     refused = {row["feed"]: int(str(row["records"])) for row in view.recorded(OPEN_QUARANTINE)}
-    newest = view.once("newest", _newest)
+    known, now = view.once("health", health.feeds), view.context.ledger.now()
     return [
-        FeedFreshness(contract.feed, *newest.get(contract.feed, _NEVER), refused.get(contract.feed, 0))
-        for contract in view.context.contracts
+        FeedState(replace(feed, is_late=feed.due_at is not None and now > feed.due_at), refused.get(feed.feed, 0))
+        for feed in known
     ]
-
-
-def _newest(context: Context) -> dict[str, tuple[date | None, datetime | None]]:
-    """Per feed the greatest date of a published batch that has rows of it, and when that batch was settled."""
-    batches = context.ledger.batches()
-    found: dict[str, tuple[date | None, datetime | None]] = {}
-    for file in sorted(context.ledger.batch_files(), key=lambda file: file.batch_date):
-        batch = batches[file.batch_id]
-        if batch.status is BatchStatus.PUBLISHED and file.status == "staged":
-            found[file.feed] = file.batch_date, batch.recorded_at
-    return found

@@ -6,13 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from cartlake import queries
+from cartlake import health, queries
 from cartlake.dashboard.reader import View
 from cartlake.engines.base import Row
+from cartlake.health import FeedHealth
 
 LAST_BATCHES = 14
 RESULTS = """
 SELECT batch_id, rule, description, severity, action, rows_checked, rows_failed, outcome FROM validation_results
+"""
+DAILY_SCORES = """
+SELECT batch_date, min(value) AS score, count(*) AS batches FROM dq_metrics WHERE metric = 'score' AND feed IS NULL
+GROUP BY batch_date ORDER BY batch_date
+"""
+FLAWS = """
+WITH newest AS (
+    SELECT m.*, row_number() OVER (
+        PARTITION BY feed, metric, column_name ORDER BY batch_date DESC, measured_at DESC) AS place_
+    FROM dq_metrics m WHERE metric IN ('completeness', 'validity')
+)
+SELECT feed, column_name, metric, part, whole, batch_id FROM newest WHERE place_ = 1 AND value < 1
+ORDER BY value, feed, column_name
 """
 REASONS = """
 SELECT feed, reasons, count(*) AS records FROM quarantine WHERE is_open GROUP BY feed, reasons
@@ -63,8 +77,9 @@ class Quality:
     batches: Sequence[tuple[str, date | None, str | None]]
     rules: Sequence[RuleRow]
     reasons: Sequence[Reason]
-    scores: Sequence[Row] = ()
-    feeds: Sequence[Row] = ()
+    scores: Sequence[Row]
+    feeds: Sequence[FeedHealth]
+    flaws: Sequence[Row]
 
     @property
     def failing(self) -> list[RuleRow]:
@@ -80,6 +95,9 @@ def quality(view: View) -> Quality:
         [(batch.batch_id, batch.batch_date, batch.verdict) for batch in shown],
         _rules(results, [batch.batch_id for batch in shown]),
         _reasons(view),
+        view.recorded(DAILY_SCORES),
+        [feed for feed in view.once("health", health.feeds) if feed.score is not None],
+        view.recorded(FLAWS),
     )
 
 

@@ -1,17 +1,24 @@
-"""The quarantine: records that broke a rule, and why."""
+"""The quarantine: records that broke a rule, why, and what was decided about them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from cartlake.core.contract import Contract
+from cartlake.core.decided import STATES
+from cartlake.core.entries import Decision
+from cartlake.core.rules import cast_code, missing_code
 from cartlake.dashboard.reader import View
 from cartlake.engines.base import Row
-from cartlake.errors import UsageError
+from cartlake.errors import CartlakeError, UsageError
+from cartlake.tasks.archived import ArchivedFile
+from cartlake.tasks.context import Context
 
-PAGE_ROWS = 50
-_LISTED = "id, batch_id, feed, source_file, batch_date, record, line, reasons, is_open"
+PAGE_ROWS, DECISIONS_SHOWN = 50, 20
+ACCEPTED = "accepted"
+_LISTED = "id, batch_id, feed, source_file, batch_date, record, line, reasons, state"
 PAGE = """
 WITH found AS (
     SELECT {listed}, row_number() OVER (ORDER BY batch_date DESC, feed, source_file, record) AS place_
@@ -20,8 +27,8 @@ WITH found AS (
 SELECT {listed} FROM found WHERE place_ BETWEEN :first_ AND :last_ ORDER BY place_
 """
 GROUPS = """
-SELECT batch_id, feed, reasons, is_open, count(*) AS records FROM quarantine
-GROUP BY batch_id, feed, reasons, is_open ORDER BY batch_id, feed, reasons
+SELECT batch_id, feed, reasons, state, count(*) AS records FROM quarantine
+GROUP BY batch_id, feed, reasons, state ORDER BY batch_id, feed, reasons
 """
 
 
@@ -40,8 +47,16 @@ class Filter:
             self.feed in ("", row["feed"])
             and self.batch in ("", row["batch_id"])
             and (not self.reason or self.reason in str(row["reasons"]).split(","))
-            and (self.state == "all" or bool(row["is_open"]) == (self.state == "open"))
+            and self.state in ("all", row["state"])
         )
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision that stands, and what became of its record: a state, or `accepted` once it left the quarantine."""
+
+    decision: Decision
+    became: str
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,7 @@ class Quarantine:
     feeds: Sequence[str]
     batches: Sequence[str]
     reasons: Sequence[tuple[str, int]]
+    decided: Sequence[Decided]
 
     def address(self, number: int) -> str:
         """Where the same filter shows another page."""
@@ -66,11 +82,29 @@ class Quarantine:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A cell of a record as it would be staged; `is_wrong` if one of the record's reasons is about it."""
+
+    name: str
+    text: str
+    is_wrong: bool
+
+
+@dataclass(frozen=True)
 class Record:
-    """One record with its reasons, each with what its rule says."""
+    """One record with its reasons, each with what its rule says. `cells` is empty where no record can be repaired: a
+    whole file, or one that the archive no longer has; `unreadable` then says why."""
 
     row: Row
+    state: str
     reasons: Sequence[tuple[str, str]]
+    decision: Decision | None
+    cells: Sequence[Cell]
+    unreadable: str | None
+
+    @property
+    def is_file(self) -> bool:
+        return self.row["record"] == 0
 
 
 def quarantine(view: View, chosen: Filter) -> Quarantine:
@@ -83,25 +117,80 @@ def quarantine(view: View, chosen: Filter) -> Quarantine:
         sorted({str(group["feed"]) for group in groups}),
         sorted({str(group["batch_id"]) for group in groups}),
         _reasons(groups),
+        _decided(view),
     )
 
 
-def record(view: View, record_id: str) -> Record:
-    """Raises UsageError if there is no such record."""
+def record(view: View, record_id: str, proposed: Mapping[str, str]) -> Record:
+    """The record with the cells that somebody `proposed` in the place of its own. Raises UsageError if it is not and
+    never was in quarantine."""
     rows = view.recorded("SELECT * FROM quarantine WHERE id = :id", id=record_id)
-    if not rows:
+    decision = next((one for one in view.context.ledger.decisions() if one.id == record_id), None)
+    if not rows and decision is None:
         raise UsageError("record_unknown", "there is no such record in quarantine")
-    said = {
-        rule.code: rule.description for c in view.context.contracts if c.feed == rows[0]["feed"] for rule in c.rules
+    row = rows[0] if rows else vars(decision)
+    contract = next((contract for contract in view.context.contracts if contract.feed == row["feed"]), None)
+    said = {rule.code: rule.description for rule in contract.rules} if contract else {}
+    codes = str(row["reasons"]).split(",")
+    state = str(rows[0]["state"]) if rows else ACCEPTED
+    cells, unreadable = _cells(view, row, contract) if state in ("open", *STATES.values()) else ({}, None)
+    wrong = _at_fault(contract, codes) if contract else set()
+    return Record(
+        row,
+        state,
+        [(code, said.get(code, "")) for code in codes],
+        decision,
+        [Cell(name, proposed.get(name, text), name in wrong) for name, text in cells.items()],
+        unreadable,
+    )
+
+
+def _cells(view: View, row: Row, contract: Contract | None) -> tuple[dict[str, str], str | None]:
+    """By column; of a record that cannot be read, empty ones. Or why there are none."""
+    if contract is None or row["record"] == 0:
+        return {}, None
+    key, ordinal = (str(row["feed"]), str(row["file_sha256"]), row["batch_date"]), int(str(row["record"]))
+
+    def read(context: Context) -> tuple[dict[str, str], str | None]:
+        try:
+            judged = ArchivedFile(context, key).judged([ordinal])[ordinal]  # type: ignore[arg-type]
+        except CartlakeError as error:
+            return {}, error.message
+        found = judged.cells or {}
+        return {field.name: found.get(field.name, "") for field in contract.fields}, None
+
+    return view.once(("cells", row["id"]), read)
+
+
+def _at_fault(contract: Contract, codes: Sequence[str]) -> set[str]:
+    """The columns that the reasons are about."""
+    of_casts = {code: field.name for field in contract.fields for code in (missing_code(field), cast_code(field))}
+    of_rules = {rule.code: str(dict(rule.arguments).get("column", "")) for rule in contract.rules}
+    columns = of_casts | of_rules
+    return {columns[code] for code in codes if code in columns}
+
+
+def _decided(view: View) -> list[Decided]:
+    """The newest decisions, the latest first."""
+    newest = sorted(view.context.ledger.decisions(), key=lambda one: str(one.recorded_at), reverse=True)[
+        :DECISIONS_SHOWN
+    ]
+    if not newest:
+        return []
+    ids = tuple(sorted({one.id for one in newest}))
+    states = {
+        row["id"]: str(row["state"])
+        for row in view.recorded("SELECT id, state FROM quarantine WHERE id IN :ids", ids=ids)
     }
-    return Record(rows[0], [(code, said.get(code, "")) for code in str(rows[0]["reasons"]).split(",")])
+    return [Decided(one, states.get(one.id, ACCEPTED)) for one in newest]
 
 
 def _reasons(groups: Sequence[Row]) -> list[tuple[str, int]]:
+    """Every reason, with the open records that have it."""
     counts: dict[str, int] = {}
     for group in groups:
         for code in str(group["reasons"]).split(","):
-            counts[code] = counts.get(code, 0) + int(str(group["records"])) * bool(group["is_open"])
+            counts[code] = counts.get(code, 0) + int(str(group["records"])) * (group["state"] == "open")
     return sorted(counts.items())
 
 
@@ -109,14 +198,12 @@ def _page(view: View, chosen: Filter, admitted: Sequence[Row]) -> list[Row]:
     """The records of the groups that the filter admits, in the order of their files."""
     if not admitted:
         return []
-    named = {"feed_": chosen.feed, "batch_id_": chosen.batch}
-    given: dict[str, object] = {name: value for name, value in named.items() if value}
-    conditions = [f"{name} = :{name}_" for name in ("feed", "batch_id") if f"{name}_" in given]
+    named = {"feed": chosen.feed, "batch_id": chosen.batch, "state": "" if chosen.state == "all" else chosen.state}
+    given: dict[str, object] = {f"{column}_": value for column, value in named.items() if value}
+    conditions = [f"{column} = :{column}_" for column, value in named.items() if value]
     if chosen.reason:
         given["reasons_"] = tuple(sorted({str(group["reasons"]) for group in admitted}))
         conditions.append("reasons IN :reasons_")
-    if chosen.state != "all":
-        conditions.append("is_open" if chosen.state == "open" else "NOT is_open")
     first = (chosen.number - 1) * PAGE_ROWS
     given |= {"first_": first + 1, "last_": first + PAGE_ROWS}
     return view.recorded(PAGE.format(listed=_LISTED, condition=" AND ".join(conditions) or "true"), **given)
