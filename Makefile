@@ -27,7 +27,7 @@ WITH_SPARK := $(if $(shell command -v java 2>/dev/null),$(HAS_SPARK))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all check bundle-check bench docs-svg spark-setup clean
+.PHONY: help demo test test-all check bundle-check bench browser docs-shots docs-svg spark-setup clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,12 @@ spark-setup: $(HAS_SPARK) ## install PySpark, and fetch the JARs of Delta Lake o
 
 docs-svg: $(HAS_RUN) ## draw the summary of the demo for the README
 	$(BIN)/python docs/demo_svg.py
+
+docs-shots: $(HAS_DEV) ## photograph the dashboard for its document (needs a browser)
+	$(BIN)/python docs/dashboard_shots.py
+
+browser: ## install Debian's Chromium, for the tests of the dashboard in a browser (as root)
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium
 
 clean: ## remove everything that was generated, the environment too
 	rm -rf build dist cartlake-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -63,9 +63,11 @@ def served(project: Path) -> Iterator[str]:
         line = process.stdout.readline()
         assert line, "it ended without an address"
         said += line
-    yield json.loads(said)["address"]
-    process.terminate()
-    process.communicate()
+    try:
+        yield json.loads(said)["address"]
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 @pytest.fixture(scope="session")
@@ -167,7 +169,7 @@ def test_an_inline_script_does_not_run(desk: Visit) -> None:
 def test_a_page_is_complete_without_scripts(browser: Browser, address: str) -> None:
     with visit(browser, address, java_script_enabled=False) as seen:
         seen.open("/business")
-        assert seen.page.locator("figure svg .curve").is_visible()
+        assert seen.page.locator("figure .plot svg").is_visible()
         seen.open("/quarantine?feed=orders")
         assert seen.page.get_by_role("status").filter(has_text="records").inner_text() == "3 records"
 

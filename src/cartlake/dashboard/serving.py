@@ -77,6 +77,7 @@ def _bound(host: str, port: int) -> socket.socket:
         try:
             place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             place.bind(address)
+            place.listen()  # so that whoever is told the address waits instead of being refused
         except OSError:
             place.close()
             raise
