@@ -1,4 +1,4 @@
-"""Photographs the dashboard over a demo shop, for the documents: `make docs-shots`. Needs a browser (`make browser`)."""
+"""Photographs the dashboard over a demo shop, for its document: `make docs-shots`. Needs a browser (`make browser`)."""
 
 from __future__ import annotations
 
