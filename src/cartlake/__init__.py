@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cartlake.core.deciding import DecisionReport
     from cartlake.core.lineage import LineageGraph
     from cartlake.errors import CartlakeError, ConfigError, DataError, EngineError, Locked, UsageError
+    from cartlake.export import Exported
     from cartlake.health import FeedHealth
     from cartlake.lake import Lake, RunReport, Status
     from cartlake.lineage import RowLineage
@@ -31,6 +32,7 @@ __all__ = [
     "DataError",
     "DecisionReport",
     "EngineError",
+    "Exported",
     "FeedHealth",
     "Lake",
     "LineageGraph",
@@ -49,6 +51,7 @@ _HOMES = {
     "cartlake.changefeed": ("Changes",),
     "cartlake.lake": ("Lake", "RunReport", "Status"),
     "cartlake.core.lineage": ("LineageGraph",),
+    "cartlake.export": ("Exported",),
     "cartlake.health": ("FeedHealth",),
     "cartlake.lineage": ("RowLineage",),
     "cartlake.core.deciding": ("DecisionReport",),

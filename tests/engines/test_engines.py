@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
+import duckdb
 import pytest
 from deltalake import DeltaTable
 
@@ -285,6 +287,22 @@ def test_a_persons_select_gives_columns_and_rows(engine: Engine) -> None:
     engine.values("orders", (Column("order_id", "string"), Column("n", "bigint")), [["O-1", 1], ["O-2", 2]])
     sql = "WITH big AS (SELECT * FROM orders WHERE n > 1) SELECT order_id, n + 1 AS m FROM big;"
     assert engine.select(sql, ["orders"]) == (["order_id", "m"], [{"order_id": "O-2", "m": 3}])
+
+
+def test_a_persons_select_comes_in_pieces_and_as_a_parquet_file_too(engine: Engine, tmp_path: Path) -> None:
+    columns = (Column("n", "bigint"), Column("at", "timestamp"), Column("price", "decimal(9,2)"), Column("day", "date"))
+    row = [1, datetime(2025, 3, 1, 12, tzinfo=UTC), Decimal("1.10"), date(2025, 3, 1)]
+    engine.values("orders", columns, [row, [2, None, None, None]])
+    names, chunks = engine.pieces("SELECT * FROM orders ORDER BY n", ["orders"])
+    streamed = [found for chunk in chunks for found in chunk]
+    assert (names, streamed) == engine.select("SELECT * FROM orders ORDER BY n", ["orders"])
+    path, rows = engine.parquet("SELECT * FROM orders WHERE n = 1", ["orders"])
+    path.rename(tmp_path / "orders.parquet")
+    with duckdb.connect() as database:
+        database.execute("SET timezone = 'UTC'")
+        sql = f"SELECT n, epoch_us(x.at), price, day FROM '{tmp_path}/orders.parquet' AS x"
+        found = database.execute(sql).fetchall()
+    assert (rows, found) == (1, [(1, 1740830400000000, Decimal("1.10"), date(2025, 3, 1))])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ dialect of `core.dialect`. Every write is one commit, or none where nothing woul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -176,4 +176,12 @@ class Engine(Protocol):
     def select(self, sql: str, relations: Collection[str]) -> tuple[list[str], list[Row]]:
         """The columns and rows of a person's own SELECT, in the engine's dialect, checked to be one over `relations`.
         Raises UsageError."""
+        ...
+
+    def pieces(self, sql: str, relations: Collection[str]) -> tuple[list[str], Iterator[list[Row]]]:
+        """The same as `select`, the rows in lists of some thousands; they are read before anything else is asked."""
+        ...
+
+    def parquet(self, sql: str, relations: Collection[str]) -> tuple[Path, int]:
+        """A new Parquet file with the rows of the same, and how many they are; whoever asked takes it away."""
         ...

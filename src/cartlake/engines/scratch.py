@@ -26,6 +26,10 @@ class Scratch:
             self._life.acquire()
             self.folder.mkdir()
 
+    def new_file(self, suffix: str) -> Path:
+        """The path of a file that does not exist yet."""
+        return self.folder / f"{secrets.token_hex(8)}{suffix}"
+
     def close(self) -> None:
         with FileLock(self.folder.parent / _DOOR):
             _remove(self.folder)

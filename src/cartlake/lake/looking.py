@@ -13,6 +13,7 @@ from cartlake.core.entries import Publication
 from cartlake.core.lineage import LineageGraph
 from cartlake.core.names import LandedFile
 from cartlake.engines.base import Row
+from cartlake.export import Exported, ExportFormat, export, export_all
 from cartlake.health import FeedHealth
 from cartlake.lake.opened import Opened
 from cartlake.lineage import RowLineage
@@ -114,6 +115,24 @@ class Looking(Opened):
     def verify(self) -> Verification:
         """Everything is read again and compared with what was written. See `cartlake.verify`."""
         return verify(self._door.as_it_is())
+
+    def export(
+        self,
+        what: str,
+        path: Path | str,
+        *,
+        at: str | None = None,
+        delimiter: str = ",",
+        bom: bool = False,
+        force: bool = False,
+    ) -> Exported:
+        """The rows of a table, a view or one SELECT stand in a `.csv`, `.parquet` or `.xlsx` file, whole or not at all;
+        `at` is a batch: as published then. Raises UsageError, and leaves what is there, unless `force` is given."""
+        return export(self._door.context(), what, Path(path), ExportFormat(delimiter, bom), at, force=force)
+
+    def export_all(self, folder: Path | str, *, at: str | None = None, force: bool = False) -> list[Exported]:
+        """A folder with every published table and view as Parquet, `open.sql` for DuckDB and `snapshot.json`."""
+        return export_all(self._door.context(), Path(folder), at, force=force)
 
     def test(self) -> list[CaseResult]:
         """Every given/expect case of the project's models, run on the engine."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -25,6 +25,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ"}
 _ZONED = "TIMESTAMP WITH TIME ZONE"
+_CHUNK = 10_000  # rows that are Python's at once
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -88,6 +89,11 @@ class Duck:
     def fetch(self, sql: str) -> tuple[list[str], list[dict[str, object]]]:
         """Columns and rows of a query; zoned timestamps, nested ones too, come as aware UTC datetimes without any time
         zone library."""
+        names, chunks = self.stream(sql)
+        return names, [row for chunk in chunks for row in chunk]
+
+    def stream(self, sql: str) -> tuple[list[str], Iterator[list[dict[str, object]]]]:
+        """The same, with the rows in lists of `_CHUNK`."""
         result = self._execute(sql)
         kinds = {column[0]: str(column[1]) for column in result.description or ()}
         names = [column[0] for column in result.description or ()]
@@ -95,10 +101,20 @@ class Duck:
         if zoned:
             columns = (_without_zone(quote(name), zoned.get(name, "")) for name in kinds)
             result = self._execute(f"SELECT {', '.join(columns)} FROM ({sql})")
-        return names, [
-            {name: _zoned(value) if name in zoned else value for name, value in zip(names, row, strict=True)}
-            for row in result.fetchall()
-        ]
+        return names, self._chunks(result, names, zoned)
+
+    def _chunks(
+        self, result: duckdb.DuckDBPyConnection, names: list[str], zoned: Collection[str]
+    ) -> Iterator[list[dict[str, object]]]:
+        while True:
+            with mapped("query"):
+                rows = result.fetchmany(_CHUNK)
+            if not rows:
+                return
+            yield [
+                {name: _zoned(value) if name in zoned else value for name, value in zip(names, row, strict=True)}
+                for row in rows
+            ]
 
     @contextmanager
     def registered(self, name: str, rows: object) -> Iterator[None]:

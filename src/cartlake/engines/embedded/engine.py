@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from cartlake.core.sqltext import names
 from cartlake.core.table import Column, Table
 from cartlake.engines.base import Compaction, RecordCount, RecordSource, Removal, Row, Value, Where
 from cartlake.engines.embedded import reading, upkeep
-from cartlake.engines.embedded.duck import Duck, duck_type, encoded, mapped, quote, rows_query
+from cartlake.engines.embedded.duck import Duck, duck_type, encoded, literal, mapped, quote, rows_query
 from cartlake.engines.embedded.files import DataFile, is_intact
 from cartlake.engines.embedded.storage import DeltaStore
 from cartlake.engines.relations import Relations, View
@@ -217,9 +217,23 @@ class EmbeddedEngine:
             return self._duck.fetch(query)[1]
 
     def select(self, sql: str, relations: Collection[str]) -> tuple[list[str], list[Row]]:
-        query, tables = check_select(sql, relations, self.target)
         with mapped("query"):
-            return self._duck.fetch(self._relations.whole(f"SELECT * FROM (\n{query}\n)", tables))
+            return self._duck.fetch(self._selected(sql, relations))
+
+    def pieces(self, sql: str, relations: Collection[str]) -> tuple[list[str], Iterator[list[Row]]]:
+        with mapped("query"):
+            names, chunks = self._duck.stream(self._selected(sql, relations))
+        return names, chunks
+
+    def parquet(self, sql: str, relations: Collection[str]) -> tuple[Path, int]:
+        path, query = self._scratch.new_file(".parquet"), self._selected(sql, relations)
+        with mapped("export"):
+            [(rows,)] = self._duck.run(f"COPY ({query}) TO {literal(path.as_posix())} (FORMAT parquet)")
+        return path, rows
+
+    def _selected(self, sql: str, relations: Collection[str]) -> str:
+        query, tables = check_select(sql, relations, self.target)
+        return self._relations.whole(f"SELECT * FROM (\n{query}\n)", tables)
 
     def _compiled(self, relation: str, sql: str, params: Mapping[str, Value] | None) -> str:
         given = params or {}

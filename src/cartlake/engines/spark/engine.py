@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+from pyarrow.parquet import write_table
 
 from cartlake.core.dialect import compile_sql, tables_of
 from cartlake.core.table import Column, Table
@@ -161,13 +164,28 @@ class SparkEngine:
         return self._fetch(self._relations.whole(compile_sql(sql, self.target, params or {}), tables_of(sql)))[1]
 
     def select(self, sql: str, relations: Collection[str]) -> tuple[list[str], list[Row]]:
+        return self._fetch(self._selected(sql, relations))
+
+    def pieces(self, sql: str, relations: Collection[str]) -> tuple[list[str], Iterator[list[Row]]]:
+        found = self._arrow(self._selected(sql, relations))
+        return list(found.schema.names), (from_arrow(pa.table(batch)) for batch in found.to_batches())
+
+    def parquet(self, sql: str, relations: Collection[str]) -> tuple[Path, int]:
+        path, found = self._scratch.new_file(".parquet"), self._arrow(self._selected(sql, relations))
+        write_table(found, path)
+        return path, found.num_rows
+
+    def _selected(self, sql: str, relations: Collection[str]) -> str:
         query, tables = check_select(sql, relations, self.target)
-        return self._fetch(self._relations.whole(f"SELECT * FROM (\n{query}\n)", tables))
+        return self._relations.whole(f"SELECT * FROM (\n{query}\n)", tables)
 
     def _fetch(self, query: str) -> tuple[list[str], list[Row]]:
-        with mapped("query"):
-            found = self._session.sql(query).toArrow()
+        found = self._arrow(query)
         return list(found.schema.names), from_arrow(found)
+
+    def _arrow(self, query: str) -> pa.Table:
+        with mapped("query"):
+            return self._session.sql(query).toArrow()
 
     def _made(self, name: str, view: str, count: int) -> None:
         self._relations.define(name, View(f"SELECT * FROM {quote(view)}"))
