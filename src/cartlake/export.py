@@ -24,7 +24,7 @@ SNAPSHOT, OPEN_SQL = "snapshot.json", "open.sql"
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """How CSV is written: `delimiter` is one character, `bom` a byte order mark, by which Excel knows UTF-8."""
+    """How CSV is written: `delimiter` is one character or `tab`, `bom` a byte order mark, by which Excel knows UTF-8."""
 
     delimiter: str = ","
     bom: bool = False
@@ -58,13 +58,14 @@ Writer = Callable[[Context, str, Sequence[str], Path], int]
 
 
 def _writer(path: Path, csv_format: ExportFormat) -> Writer:
-    if len(csv_format.delimiter) != 1 or csv_format.delimiter in '"\r\n':
+    delimiter = "\t" if csv_format.delimiter == "tab" else csv_format.delimiter
+    if len(delimiter) != 1 or delimiter in '"\r\n':
         raise UsageError("export_delimiter", "a delimiter is one character, and no quote", hint="--delimiter ';'")
 
     def as_csv(context: Context, sql: str, names: Sequence[str], beside: Path) -> int:
         columns, chunks = context.engine.pieces(sql, names)
         with beside.open("w", encoding="utf-8-sig" if csv_format.bom else "utf-8", newline="") as file:
-            out = csv.writer(file, delimiter=csv_format.delimiter, lineterminator="\r\n" if csv_format.bom else "\n")
+            out = csv.writer(file, delimiter=delimiter, lineterminator="\r\n" if csv_format.bom else "\n")
             out.writerow([inert(column) for column in columns])
             return _counted(chunks, lambda row: out.writerow([cell_text(row[column]) for column in columns]))
 

@@ -58,6 +58,11 @@ def test_csv_for_excel_has_its_delimiter_and_byte_order_mark(shop: Shop, tmp_pat
     assert not (tmp_path / "people.csv").read_bytes().replace(b"\r\n", b"").count(b"\r")
 
 
+def test_a_tab_is_a_word(shop: Shop, tmp_path: Path) -> None:
+    shop.lake.export("SELECT 1 AS a, 2 AS b", tmp_path / "one.csv", delimiter="tab")
+    assert (tmp_path / "one.csv").read_bytes() == b"a\tb\n1\t2\n"
+
+
 def test_a_header_is_no_formula_either(shop: Shop, tmp_path: Path) -> None:
     shop.lake.export('SELECT 1 AS "=1+1"', tmp_path / "one.csv")
     assert read_csv(tmp_path / "one.csv") == [["'=1+1"], ["1"]]

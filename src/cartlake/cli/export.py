@@ -32,7 +32,9 @@ class ExportOptions:
         Path | None, typer.Option("--all", metavar="DIR", help="All tables and views as Parquet, into a new folder.")
     ] = None
     at: Annotated[str | None, typer.Option("--at", metavar="BATCH", help="As published with this batch.")] = None
-    delimiter: Annotated[str, typer.Option("--delimiter", metavar="SIGN", help="Between the cells of CSV.")] = ","
+    delimiter: Annotated[
+        str, typer.Option("--delimiter", metavar="SIGN", help="Between the cells of CSV; tab is a word.")
+    ] = ","
     bom: Annotated[bool, typer.Option("--bom", help="CSV that Excel opens as UTF-8.")] = False
     force: Annotated[bool, typer.Option("--force", help="Put it in the place of what is there.")] = False
     project: Project = HERE
