@@ -24,7 +24,7 @@ SNAPSHOT, OPEN_SQL = "snapshot.json", "open.sql"
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """How CSV is written: `delimiter` is one character or `tab`, `bom` a byte order mark, by which Excel knows UTF-8."""
+    """How CSV is written: `delimiter` is one character or `tab`, `bom` a byte order mark, so that Excel knows UTF-8."""
 
     delimiter: str = ","
     bom: bool = False
