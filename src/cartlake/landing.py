@@ -21,12 +21,12 @@ from pathlib import Path, PurePosixPath
 from cartlake.core.batch import LandedManifest, Landing, Plan
 from cartlake.core.manifest import MAX_BYTES, Manifest, parse_manifest
 from cartlake.core.names import LandedFile, archive_path, check_file_name, is_ignored, shown
+from cartlake.core.packed import content, is_packed, sha256_of
 from cartlake.core.profile import Profile, Profiler
 from cartlake.disk import Unsynced, flush, sync
-from cartlake.errors import DataError, EngineError, ManifestRefused, UsageError
+from cartlake.errors import DataError, EngineError, FileRejected, ManifestRefused, UsageError
 from cartlake.failpoints import reach
 
-_CHUNK = 1024 * 1024
 _IS_WINDOWS = os.name == "nt"
 _STALE_SECONDS = 24 * 60 * 60
 _FLAGS = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")  # a system has some of them
@@ -35,12 +35,12 @@ _OPEN_FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in _FLAGS)
 
 @dataclass(frozen=True)
 class Claimed:
-    """A file's content, at `path` in the archive."""
+    """A file's content, at `path` in the archive; `landed`: size and SHA-256 of the file, which may be packed."""
 
     sha256: str
     profile: Profile
     path: Path
-    bytes: int
+    landed: tuple[int, str]
 
 
 def feed_folder(landing: Path, folder: str) -> Path:
@@ -79,7 +79,7 @@ def hashes(landing: Path, files: Iterable[LandedFile]) -> dict[LandedFile, str]:
     found = {}
     for file in files:
         with contextlib.suppress(DataError), _opened(landed_path(landing, file)) as opened:
-            sha256 = _sha256(opened)
+            sha256 = sha256_of(opened, file.name)
             if _landed(file.folder, file.name, os.fstat(opened.fileno())) == file:
                 found[file] = sha256
     return found
@@ -94,7 +94,7 @@ def tidy(landing: Path, archive: Path, manifest_folder: str, decided: Plan) -> N
 
 
 def claim(source: Path, archive: Path, relative_of: Callable[[str], PurePosixPath]) -> Claimed:
-    """The content of `source`, read once, stands on disk at `relative_of(sha256)` in the archive.
+    """The content of `source` (of a `.gz` what is packed in it) stands on disk at `relative_of(sha256)` in the archive.
 
     A target of the same content is kept. The source is not touched. Raises DataError: `file_missing`,
     `file_not_regular`, `file_not_readable`; `file_still_written` when it changed meanwhile or another program holds it
@@ -106,7 +106,8 @@ def claim(source: Path, archive: Path, relative_of: Callable[[str], PurePosixPat
         archive.mkdir(parents=True, exist_ok=True)
         with part.open("xb") as copy, _opened(source) as opened:
             _remove_stale(archive, os.fstat(copy.fileno()).st_mtime)
-            profile = _copy(opened, copy, shown(source.name))
+            profile = _copy(opened, copy, source.name)
+            landed = os.fstat(opened.fileno()).st_size, sha256_of(opened) if is_packed(source.name) else profile.sha256
         target = archive / relative_of(profile.sha256)
         reach("claim: copied")
         _place(part, target, profile.sha256)
@@ -120,14 +121,14 @@ def claim(source: Path, archive: Path, relative_of: Callable[[str], PurePosixPat
         raise EngineError("archive_failed", said, file=shown(source.name), hint=hint) from error
     finally:
         part.unlink(missing_ok=True)
-    return Claimed(profile.sha256, profile, target, profile.bytes)
+    return Claimed(profile.sha256, profile, target, landed)
 
 
 def profile_archived(path: Path) -> Profile:
     """The profile of an archived file, as its claim had it."""
     profiler = Profiler()
     with _opened(path) as opened:
-        while chunk := opened.read(_CHUNK):
+        for chunk in content(opened, ""):
             profiler.update(chunk)
     return profiler.finish()
 
@@ -136,7 +137,7 @@ def remove_landed(source: Path, sha256: str) -> bool:
     """Whether `source` was removed: only if it is a file and still holds that content. False if it is gone already."""
     with contextlib.suppress(DataError, OSError):
         with _opened(source) as opened:
-            before, is_same = _state(os.fstat(opened.fileno())), _sha256(opened) == sha256
+            before, is_same = _state(os.fstat(opened.fileno())), sha256_of(opened, source.name) == sha256
         if is_same and _state(source.lstat()) == before:
             reach("landing: remove")
             source.unlink()
@@ -257,12 +258,15 @@ def _unopened(error: OSError, name: str) -> DataError:
 def _copy(opened: BufferedIOBase, copy: BufferedIOBase, name: str) -> Profile:
     """The profile of what was copied; DataError if the source changed on the way (one that grows for ever, too)."""
     profiler, before = Profiler(), _state(os.fstat(opened.fileno()))
-    while copy.tell() <= before[0] and (chunk := opened.read(_CHUNK)):
-        profiler.update(chunk)
-        copy.write(chunk)
+    try:
+        for chunk in content(opened, name):
+            profiler.update(chunk)
+            copy.write(chunk)
+    except FileRejected:
+        raise _still_written(shown(name)) from None  # it could be unpacked a moment ago
     profile = profiler.finish()
-    if _state(os.fstat(opened.fileno())) != before or profile.bytes != before[0]:
-        raise _still_written(name)
+    if _state(os.fstat(opened.fileno())) != before or not (is_packed(name) or profile.bytes == before[0]):
+        raise _still_written(shown(name))
     _flush(copy)
     return profile
 
@@ -273,7 +277,7 @@ def _place(part: Path, target: Path, sha256: str) -> None:
         part.replace(target)
         return
     with _opened(target) as standing:
-        if _sha256(standing) != sha256:
+        if sha256_of(standing) != sha256:
             hint = "Move that file away; it is damaged, or somebody made it to have this name."
             raise DataError("archive_conflict", "the archive has other content there", file=str(target), hint=hint)
 
@@ -284,10 +288,6 @@ def _remove_stale(archive: Path, now: float) -> None:
         with contextlib.suppress(OSError):
             if now - part.lstat().st_mtime > _STALE_SECONDS:
                 part.unlink()
-
-
-def _sha256(opened: BufferedIOBase) -> str:
-    return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _state(state: os.stat_result) -> tuple[int, int]:

@@ -285,12 +285,12 @@ def test_a_rendered_manifest_is_read_back_as_given(
 
 def test_a_claimed_file_is_compared_with_what_its_manifest_says() -> None:
     expected = ExpectedFile("orders.csv", rows=20, bytes=100, sha256=SHA)
-    assert differs(expected, rows=20, size=100, sha256=SHA) is None
-    assert differs(expected, rows=None, size=100, sha256=SHA) is None
-    assert differs(expected, rows=19, size=100, sha256=SHA) == "rows is 19, the manifest says 20"
-    assert "bytes is 99" in (differs(expected, rows=20, size=99, sha256=SHA) or "")
-    assert "sha256" in (differs(expected, rows=20, size=100, sha256="0" * 64) or "")
-    assert differs(ExpectedFile("orders.csv"), rows=1, size=1, sha256="0" * 64) is None
+    assert differs(expected, rows=20, content=(100, SHA)) is None
+    assert differs(expected, rows=None, content=(100, SHA)) is None
+    assert differs(expected, rows=19, content=(100, SHA)) == "rows is 19, the manifest says 20"
+    assert "bytes is 99" in (differs(expected, rows=20, content=(99, SHA)) or "")
+    assert "sha256" in (differs(expected, rows=20, content=(100, "0" * 64)) or "")
+    assert differs(ExpectedFile("orders.csv"), rows=1, content=(1, "0" * 64)) is None
     assert (
-        differs(ExpectedFile("orders.csv", rows=0), rows=3, size=1, sha256="0" * 64) == "rows is 3, the manifest says 0"
+        differs(ExpectedFile("orders.csv", rows=0), rows=3, content=(1, "0" * 64)) == "rows is 3, the manifest says 0"
     )

@@ -211,7 +211,7 @@ def test_a_claim_copies_hashes_and_profiles_and_leaves_the_source(orders: Path, 
     claimed = landing.claim(orders, archive, relative)
     assert claimed.path == archive / f"orders_data/2025-01-15/orders.{sha256(ORDERS)[:12]}.csv"
     assert claimed.path.read_bytes() == ORDERS == orders.read_bytes()
-    assert (claimed.sha256, claimed.bytes) == (sha256(ORDERS), len(ORDERS))
+    assert (claimed.sha256, claimed.landed) == (sha256(ORDERS), (len(ORDERS), sha256(ORDERS)))
     assert (claimed.profile.sha256, claimed.profile.lines) == (sha256(ORDERS), 3)
     assert landing.profile_archived(claimed.path) == claimed.profile
     assert len(files_under(archive)) == 1

@@ -6,6 +6,7 @@ which values (as `line: value | value | ...`, `-` for NULL), `bad` which are in 
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -417,7 +418,33 @@ SPREADSHEETS = [
     P.case("Google Sheets", "product_id,product_name,price,discontinued,created_timestamp\r\nP-1,\"Lamp, red\",1299.9,FALSE,2025-03-01 08:00:00", ["2: P-1 | Lamp, red | 1299.90 | false"]),
 ]  # fmt: skip
 
+_GZ = gzip.compress(_t(C.h + C.r[1] + C.r[2]), mtime=0)
+_TWO = [C.at(2, 1), C.at(3, 2)]
+
+
+def _packed(name: str, data: bytes, good: Sequence[str] = (), rejected: str = "", **more: Any) -> Case:
+    return C.case(name, data, good, rejected=rejected, file_name="delivery.csv.gz", **more)
+
+
+PACKED = [
+    _packed("gzip", _GZ, _TWO),
+    _packed("gzip in members, also within a record", b"".join(gzip.compress(part) for part in (_t(C.h), _t(C.r[1])[:9], _t(C.r[1])[9:], _t(C.r[2]))), _TWO),
+    _packed("gzip with zeros behind it, as tapes add them", _GZ + bytes(512), _TWO),
+    _packed("gzip with an empty member", _GZ + gzip.compress(b""), _TWO),
+    _packed("gzip, UTF-16", gzip.compress(("\ufeff" + C.h + C.r[1]).replace("~", TIME).encode("utf-16-le")), [C.at(2, 1)]),
+    _packed("gzip of nothing", gzip.compress(b""), rejected="file_empty"),
+    _packed("gzip cut off", _GZ[:-20], rejected="gzip_cut_off"),
+    _packed("gzip without its last bytes", _GZ[:-1], rejected="gzip_cut_off"),
+    _packed("gzip with a wrong check sum", _GZ[:-8] + bytes(4) + _GZ[-4:], rejected="gzip_damaged"),
+    _packed("gzip with a wrong byte inside", _GZ[:30] + b"\xff" + _GZ[31:], rejected="gzip_damaged"),
+    _packed("gzip with something behind it", _GZ + _t(C.r[3]), rejected="gzip_damaged"),
+    _packed("gzip that unpacks to far more", gzip.compress(bytes(80 << 20), 9), rejected="gzip_too_large"),
+    _packed("gzip in gzip", gzip.compress(_GZ), rejected="not_csv"),
+    _packed("no gzip but called so", _t(C.h + C.r[1]), [C.at(2, 1)]),
+    C.case("gzip under another name", _GZ, rejected="not_csv"),
+]  # fmt: skip
+
 CASES = (
     ENCODINGS + DELIMITERS + LINES + QUOTES + NULS + RAGGED + HEADERS + OTHER_FORMATS + HUGE + NUMBERS + TIMES + IDS
-    + REPEATS + SPREADSHEETS
+    + REPEATS + SPREADSHEETS + PACKED
 )  # fmt: skip

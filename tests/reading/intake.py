@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from cartlake.core.lines import physical_lines
 from cartlake.core.manifest import ExpectedFile
 from cartlake.core.names import archive_path
 from cartlake.core.odcs import parse_contract
+from cartlake.core.packed import content
 from cartlake.core.records import Bad, Record
 from cartlake.core.tables import QUARANTINE, stage_table
 from cartlake.engines.base import Row
@@ -54,7 +56,7 @@ def changed(feed: str, wants: Mapping[str, Any]) -> Contract:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A file that went through the stage load. `lines` are those of its records by their ordinals, as one pass of the
+    """A file that went through the stage load; `data` is its content. `lines` are those of its records by their ordinals, as one pass of the
     splitter has them."""
 
     file: StagedFile
@@ -78,8 +80,9 @@ class Intake:
         self._seen: Counter[bytes] = Counter()
 
     def load(self, of: Contract, data: bytes, name: str = "delivery.csv") -> Loaded:
-        source, day = self._landing / name, DAY + timedelta(days=self._seen[data])
-        self._seen[data] += 1
+        held = b"".join(content(io.BytesIO(data), name))
+        source, day = self._landing / name, DAY + timedelta(days=self._seen[held])
+        self._seen[held] += 1
         source.write_bytes(data)
         claimed = landing.claim(
             source, self.context.settings.archive_folder, lambda sha256: archive_path(of.folder, day, name, sha256)
@@ -87,8 +90,8 @@ class Intake:
         at = datetime(2025, 3, 1, 10, tzinfo=UTC)
         expected = ExpectedFile(name)
         batch = Batch(f"b-{day}", day, BatchStatus.RUNNING, (expected,), "b.json", "0" * 64, "{}", None, None, None, at)
-        delivery = Delivery(of, batch, expected, claimed.path, claimed.profile, 0, is_published=False)
-        return Loaded(load(self.context, delivery), data, _lines(delivery))
+        delivery = Delivery(of, batch, expected, claimed.path, claimed.profile, 0, False, claimed.landed)
+        return Loaded(load(self.context, delivery), held, _lines(delivery))
 
     def staged(self, feed: str) -> dict[tuple[str, date], list[Row]]:
         """The rows of the feed's log by file."""

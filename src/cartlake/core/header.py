@@ -74,7 +74,7 @@ def check_encoding(profile: Profile, head: bytes, contract: Contract) -> str:
             "file_empty", "the file is empty", hint="A feed without news sends at least its header line."
         )
     if kind := _kind(head, profile.encoding):
-        hint = "Save or export the table as CSV, unpacked, and deliver that."
+        hint = "Save or export the table as CSV and deliver that (packed by gzip only under a name that ends in .gz)."
         raise FileRejected("not_csv", f"the file is not CSV, it looks like {kind}", hint=hint)
     if profile.bom_bytes:
         return profile.encoding

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from cartlake.core.jsontext import too_deep_at
 from cartlake.core.names import FIRST_YEAR, HASH_IN_NAME, LAST_YEAR, check_file_name, normalise, shown
+from cartlake.core.packed import is_packed
 from cartlake.errors import ManifestRefused
 
 MAX_BYTES = 1024 * 1024
@@ -85,8 +86,13 @@ def render_manifest(
     return (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def differs(expected: ExpectedFile, *, rows: int | None, size: int, sha256: str) -> str | None:
-    """How a claimed file is not what the manifest says of it, or None. `rows` None: not counted yet, not compared."""
+def differs(
+    expected: ExpectedFile, *, rows: int | None, content: tuple[int, str], landed: tuple[int, str] | None = None
+) -> str | None:
+    """How a claimed file is not what the manifest says of it, or None. `rows` None: not counted yet, not compared.
+    `bytes` and `sha256` of a manifest are those of the file as it landed; of one that came packed they are known when
+    it is claimed, and not compared later."""
+    size, sha256 = landed or ((None, None) if is_packed(expected.name) else content)
     pairs = (("rows", expected.rows, rows), ("bytes", expected.bytes, size), ("sha256", expected.sha256, sha256))
     wrong = [
         f"{what} is {found}, the manifest says {said}"

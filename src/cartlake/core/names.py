@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 
+from cartlake.core.packed import unpacked_name
+
 MAX_NAME = 200
 FIRST_YEAR, LAST_YEAR = 1900, 2261
 HASH_IN_NAME = 12
@@ -68,7 +70,9 @@ def safe_stem(name: str) -> str:
 
 
 def archive_path(folder: str, batch_date: date, name: str, sha256: str) -> PurePosixPath:
-    """Where the content stands in the archive: `<folder>/<batch_date>/<stem>.<first 12 of the hash><suffix>`."""
+    """Where the content stands in the archive: `<folder>/<batch_date>/<stem>.<first 12 of the hash><suffix>`; what
+    came packed stands there unpacked."""
+    name = unpacked_name(name)
     suffix = re.sub(r"[^a-z0-9]", "", _slug(_split(name)[1]))[:10]
     end = f".{suffix}" if suffix else ""
     return PurePosixPath(folder, batch_date.isoformat(), f"{safe_stem(name)}.{sha256[:HASH_IN_NAME]}{end}")

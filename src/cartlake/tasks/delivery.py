@@ -17,7 +17,8 @@ from cartlake.tasks.context import Context
 
 @dataclass(frozen=True)
 class Delivery:
-    """A claimed content under the name, batch and revision it came with. What is published is not rejected again."""
+    """A claimed content under the name, batch and revision it came with. What is published is not rejected again.
+    `landed`: size and SHA-256 of the file as it landed, where that is known."""
 
     contract: Contract
     batch: Batch
@@ -26,6 +27,7 @@ class Delivery:
     profile: Profile
     revision: int
     is_published: bool
+    landed: tuple[int, str] | None = None
 
     @property
     def day(self) -> date:

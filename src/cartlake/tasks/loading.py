@@ -11,6 +11,7 @@ from cartlake.core.header import Layout, check_encoding, find_layout, header_tex
 from cartlake.core.lines import physical_lines, raw_lines
 from cartlake.core.manifest import differs
 from cartlake.core.ndjson import UNKNOWN, JsonLayout, find_json_layout
+from cartlake.core.packed import MAGIC, is_packed, require_unpackable
 from cartlake.core.rules import quoted
 from cartlake.core.table import BIGINT, STRING, Column
 from cartlake.core.tables import QUARANTINE, stage_table
@@ -45,6 +46,9 @@ def require_readable(delivery: Delivery) -> RecordSource:
     _require_as_announced(delivery, None)
     with delivery.path.open("rb") as file:
         head = file.read(_HEAD)
+        if is_packed(delivery.expected.name) and head.startswith(MAGIC):
+            file.seek(0)
+            require_unpackable(file, profile.bytes)
     if delivery.contract.format != "csv":
         is_nothing = 0 in (delivery.expected.rows, delivery.expected.bytes)
         json_layout = find_json_layout(profile, head, delivery.contract, may_be_empty=is_nothing)
@@ -56,7 +60,7 @@ def require_readable(delivery: Delivery) -> RecordSource:
 
 def _require_as_announced(delivery: Delivery, rows: int | None) -> None:
     profile = delivery.profile
-    wrong = differs(delivery.expected, rows=rows, size=profile.bytes, sha256=profile.sha256)
+    wrong = differs(delivery.expected, rows=rows, content=(profile.bytes, profile.sha256), landed=delivery.landed)
     if wrong:
         raise FileRejected(
             "differs_from_manifest",

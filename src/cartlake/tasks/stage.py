@@ -61,7 +61,7 @@ def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, k
     source = landing.landed_path(settings.landing_folder, landed)
     claimed = landing.claim(source, settings.archive_folder, partial(intake.in_archive, expected.name))
     if known is None or known.file_sha256 != claimed.sha256 or known.status != "staged":
-        known = _deliver(intake, expected, claimed.path, claimed.profile)
+        known = _deliver(intake, expected, claimed.path, claimed.profile, claimed.landed)
     intake.context.ledger.once_committed(lambda: landing.remove_landed(source, claimed.sha256))
     return known
 
@@ -77,22 +77,25 @@ def _from_archive(intake: _Intake, expected: ExpectedFile, known: BatchFile) -> 
         return known
 
 
-def _deliver(intake: _Intake, expected: ExpectedFile, path: Path, profile: Profile) -> BatchFile:
+def _deliver(
+    intake: _Intake, expected: ExpectedFile, path: Path, profile: Profile, landed: tuple[int, str] | None = None
+) -> BatchFile:
     """The content is staged for the batch's date, by this batch or an earlier one, and the ledger says so."""
     ledger, batch = intake.context.ledger, intake.batch
     files = ledger.files(intake.contract.feed)
     same = next((f for f in files if f.file_sha256 == profile.sha256 and f.batch_date == batch.batch_date), None)
     is_decided = _is_decided_since(intake, profile.sha256)
     if same is not None and same.status == "staged" and not intake.again and not is_decided:
-        announced = announced_as(same, batch.batch_id, expected)
+        announced = announced_as(same, batch.batch_id, expected, landed)
         ledger.record_files([], [announced])
         return announced
     others = _published_with(intake, profile)
     revision = same.revision if same else _revision(batch, expected, files)
     is_published = bool(others) or batch.status is BatchStatus.PUBLISHED
-    staged = load(
-        intake.context, Delivery(intake.contract, batch, expected, path, profile, revision, is_published=is_published)
+    delivery = Delivery(
+        intake.contract, batch, expected, path, profile, revision, is_published=is_published, landed=landed
     )
+    staged = load(intake.context, delivery)
     if same is not None:
         staged = replace(staged, staged_by=same.staged_by, file_name=same.file_name)
     announced = announced_as(staged, batch.batch_id, expected)
@@ -135,13 +138,16 @@ def _revision(batch: Batch, expected: ExpectedFile, files: Sequence[StagedFile])
     return len({file.file_sha256 for file in files if file.file_name == expected.name})
 
 
-def announced_as(file: StagedFile, batch_id: str, expected: ExpectedFile) -> BatchFile:
+def announced_as(
+    file: StagedFile, batch_id: str, expected: ExpectedFile, landed: tuple[int, str] | None = None
+) -> BatchFile:
     """The file in a batch; all its records are repetitions where it was staged by another batch or under another name.
     A repeated file that is not what this batch's manifest says of it is rejected in this batch."""
     is_repeated = (file.staged_by, file.file_name) != (batch_id, expected.name) and file.status == "staged"
     counts = Counts(file.rows_in, rows_duplicate=file.rows_in) if is_repeated else file.counts
     status, reason = file.status, file.reason
-    wrong = differs(expected, rows=file.rows_in, size=file.bytes, sha256=file.file_sha256) if is_repeated else None
+    content = (file.bytes, file.file_sha256)
+    wrong = differs(expected, rows=file.rows_in, content=content, landed=landed) if is_repeated else None
     if wrong:
         status, reason, counts = "rejected", f"the file is not what its manifest says: {wrong}", Counts(1, 0, 1, 0)
     return BatchFile(
