@@ -56,8 +56,8 @@ def changed(feed: str, wants: Mapping[str, Any]) -> Contract:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A file that went through the stage load; `data` is its content. `lines` are those of its records by their ordinals, as one pass of the
-    splitter has them."""
+    """A file that went through the stage load; `data` is its content. `lines` are those of its records by their
+    ordinals, as one pass of the splitter has them."""
 
     file: StagedFile
     data: bytes
