@@ -121,7 +121,7 @@ def test_a_message_shows_controls_as_escapes_and_cuts_long_names() -> None:
         ("..", "orders_data/2025-01-15/file.0123456789ab"),
         ("a:b*c?.csv", "orders_data/2025-01-15/a-b-c.0123456789ab.csv"),
         ("nul.csv", "orders_data/2025-01-15/file-nul.0123456789ab.csv"),
-        ("orders.csv.gz", "orders_data/2025-01-15/orders-csv.0123456789ab.gz"),
+        ("orders.csv.gz", "orders_data/2025-01-15/orders.0123456789ab.csv"),
         ("o." + "x" * 50, "orders_data/2025-01-15/o.0123456789ab.xxxxxxxxxx"),
     ],
 )

@@ -388,14 +388,14 @@ def test_a_landed_file_is_removed_only_while_it_is_the_content_that_was_claimed(
 def test_a_correction_that_lands_while_the_old_content_is_compared_stays(
     orders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def corrected(opened: Any) -> str:
+    def corrected(opened: Any, _: str) -> str:
         content = sha256(opened.read())
         fresh = orders.with_name("fresh.tmp")
         fresh.write_bytes(ORDERS + b"O3,C3,3.00\n")
         fresh.replace(orders)
         return content
 
-    monkeypatch.setattr(landing, "_sha256", corrected)
+    monkeypatch.setattr(landing, "sha256_of", corrected)
     assert not landing.remove_landed(orders, sha256(ORDERS))
     assert orders.read_bytes().endswith(b"O3,C3,3.00\n")
 
