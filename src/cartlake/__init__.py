@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
     from cartlake.settings import Settings, load_settings
     from cartlake.verify import Verification
+    from cartlake.whereabouts import FileReport
 
 __all__ = [
     "BatchDetail",
@@ -34,6 +35,7 @@ __all__ = [
     "EngineError",
     "Exported",
     "FeedHealth",
+    "FileReport",
     "Lake",
     "LineageGraph",
     "Locked",
@@ -52,6 +54,7 @@ _HOMES = {
     "cartlake.lake": ("Lake", "RunReport", "Status"),
     "cartlake.core.lineage": ("LineageGraph",),
     "cartlake.export": ("Exported",),
+    "cartlake.whereabouts": ("FileReport",),
     "cartlake.health": ("FeedHealth",),
     "cartlake.lineage": ("RowLineage",),
     "cartlake.core.deciding": ("DecisionReport",),

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
-from cartlake.cli import export, lineage, look, operate, repair, run, show, start
+from cartlake.cli import export, files, lineage, look, operate, repair, run, show, start
 from cartlake.cli.options import PANELS
 from cartlake.cli.output import Output, ReaderGone, lines, write
 from cartlake.errors import CartlakeError, ConfigError, UsageError
@@ -42,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (start, run, repair, look, lineage, export, show, operate):
+for part in (start, run, repair, look, files, lineage, export, show, operate):
     part.register(app)
 
 

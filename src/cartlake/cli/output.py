@@ -22,10 +22,10 @@ _UNBOUNDED = 10_000
 _SCREEN_ROWS = 50
 _GAP = 2  # between the columns of a boxed table
 _STYLES = {
-    "green": ("published", "PASS", "SUCCESS", "ok", "passed"),
-    "yellow": ("held", "hold", "waiting", "WARN", "SUCCESS_WITH_WARNINGS", "warn", "medium"),
+    "green": ("published", "staged", "PASS", "SUCCESS", "ok", "passed"),
+    "yellow": ("held", "hold", "waiting", "awaited", "WARN", "SUCCESS_WITH_WARNINGS", "warn", "medium"),
     "red": ("failed", "rejected", "FAIL", "FAILED", "fail", "high"),
-    "cyan": ("ready", "running"),
+    "cyan": ("ready", "running", "landed"),
 }
 STYLE_OF = {word: style for style, words in _STYLES.items() for word in words}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cartlake import health, lineage, queries
+from cartlake import health, lineage, queries, whereabouts
 from cartlake.changefeed import Changes, changes
 from cartlake.core.arrival import unannounced
 from cartlake.core.entries import Publication
@@ -21,6 +21,7 @@ from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
 from cartlake.tasks import quarantined
 from cartlake.tasks.arrivals import look
 from cartlake.verify import Verification, verify
+from cartlake.whereabouts import FileReport
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ class Looking(Opened):
     def verify(self) -> Verification:
         """Everything is read again and compared with what was written. See `cartlake.verify`."""
         return verify(self._door.as_it_is())
+
+    def files(self, wanted: str | None = None) -> list[FileReport]:
+        """Where files are: those whose name contains `wanted` or whose SHA-256 begins with it, or all; also those that
+        only lie in landing, or are waited for. Raises UsageError with close names if there is none."""
+        return whereabouts.files(self._door.context(), wanted)
 
     def export(
         self,
