@@ -57,8 +57,9 @@ class FileReport:
 
 
 def files(context: Context, wanted: str | None) -> list[FileReport]:
-    """The files named `wanted`, else those whose name contains it or whose hash begins with it, or all: those that are waited for, those
-    that lie in landing, then what was claimed, the newest first. Raises UsageError if there is none."""
+    """The files named `wanted`, else those whose name contains it or whose hash begins with it; without it all. Those
+    that are waited for come first, then those that lie in landing, then what was claimed, the newest first. Raises
+    UsageError if there is none."""
     every = [*_open_files(context), *_claimed(context)]
     if wanted is None:
         return every
