@@ -1,4 +1,4 @@
-"""Photographs the dashboard over a demo shop, for its document: `make docs-shots`. Needs a browser (`make browser`)."""
+"""Photographs the dashboard over a generated shop, for its document: `make docs-shots`. Needs `make browser`."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from cartlake.demo import play
+from cartlake.generate import ShopPlan, generate
+from cartlake.lake import Lake
+from cartlake.scaffold import create_project
 
 DOCS = Path(__file__).resolve().parent
 DESKTOP, PHONE = {"width": 1200, "height": 780}, {"width": 390, "height": 780}
 SHOTS = (
     ("overview", "/", DESKTOP, "light"),
     ("quality", "/quality", DESKTOP, "dark"),
-    ("phone", "/business", PHONE, "light"),
+    ("phone", "/quarantine", PHONE, "light"),
 )
+FAULTS = frozenset({"bad_rows", "duplicates", "late_parents", "mixed_spellings", "recycled_ids"})
+PLAN = ShopPlan(days=14, orders_per_day=90, customers=120, products=40, seed=12, faults=FAULTS)
 PROGRAM = (sys.executable, "-c", "from cartlake.cli import main; main()")
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "cartlake-demo"
-        play(project, lambda _: None, lambda *_: None)
+        trade(project)
         serving = (*PROGRAM, "dashboard", "--port", "0", "--json", "--project", str(project))
         process = subprocess.Popen(serving, stdout=subprocess.PIPE, text=True)
         try:
@@ -36,6 +40,12 @@ def main() -> None:
         finally:
             process.terminate()
             process.wait()
+
+
+def trade(project: Path) -> None:
+    create_project(project)
+    with Lake(project) as lake:
+        generate(project, PLAN, lambda _: lake.run())
 
 
 def photograph(address: str) -> None:

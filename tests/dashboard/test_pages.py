@@ -61,7 +61,7 @@ def test_the_overview_says_what_needs_somebody_and_why(dashboard: Dashboard) -> 
     assert "waiting ! waiting waiting for orders_late.csv" in said
     assert "held ! held held by quarantine_share" in said
     assert "failed ✕ failed orders_failed.csv: the header lacks" in said
-    assert figure(html, "Open in quarantine") == str(len(dashboard.shop.lake.quarantine()))
+    assert figure(html, "In quarantine") == str(len(dashboard.shop.lake.quarantine()))
     revenue = dashboard.shop.one("SELECT total_revenue FROM analytics_summary")
     assert figure(html, "Revenue") == f"{revenue:,.0f}"
     assert [row[0] for row in rows(html, "Last batches")] == ["waiting", "held", "failed", "b2", "b1"]

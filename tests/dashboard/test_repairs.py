@@ -6,6 +6,7 @@ import pytest
 
 from tests.dashboard.conftest import SCRIPT, Dashboard
 from tests.dashboard.test_pages import rows, words
+from tests.pipeline.shop import customer
 
 WHY = "read off the invoice"
 
@@ -59,6 +60,18 @@ def test_a_record_shows_its_cells_and_which_of_them_is_wrong(dashboard: Dashboar
     assert 'name="cell_order_id" value="O-3"' in html
     assert '<label class="wrong">order_amount' in html
     assert html.count('<label class="wrong">') == 1
+
+
+def test_a_large_file_is_read_for_a_records_cells_only_when_somebody_asks(working: Dashboard) -> None:
+    people = [customer(f"L-{number}", email="nobody", address="x" * 9000) for number in range(500)]
+    working.shop.deliver("large", "2025-03-05", customers=people)
+    working.shop.run()
+    working.sign_in()
+    path = f"/quarantine/{working.shop.lake.quarantine('large')[0]['id']}"
+    html = working.text(path)
+    assert "cell_" not in html
+    assert f'href="{path}?cells=1"' in html
+    assert 'name="cell_email" value="nobody"' in working.text(f"{path}?cells=1")
 
 
 def test_a_repair_that_does_not_help_says_so(working: Dashboard) -> None:

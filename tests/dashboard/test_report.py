@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from cartlake.cli import main
 from cartlake.dashboard.reader import Reader
 from cartlake.dashboard.report import report, write_report
 from cartlake.errors import UsageError
+from tests.cli.conftest import environment
 from tests.dashboard.conftest import IMAGE, SCRIPT, Dashboard
 
 MADE_AT = datetime(2025, 3, 5, 6, 0, tzinfo=UTC)
@@ -70,3 +75,23 @@ def test_a_report_on_nothing_is_refused_and_leaves_the_old_one(unused: Dashboard
 def test_a_report_in_a_folder_that_is_not_there_is_refused(unused: Dashboard, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         write_report(unused.shop.lake.settings, tmp_path / "gone" / "report.html")
+
+
+def test_the_command_writes_the_report(
+    dashboard: Dashboard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "report.html"
+    with pytest.raises(SystemExit) as ended:
+        main(["report", "-o", str(path), "--json", "--project", str(dashboard.shop.project)])
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out) == {"path": str(path), "bytes": path.stat().st_size}
+
+
+@pytest.mark.parametrize(("call", "package"), [("dashboard", "uvicorn"), ("report", "jinja2")])
+def test_without_its_packages_a_command_says_how_they_come(call: str, package: str, tmp_path: Path) -> None:
+    program = f"import sys; sys.modules[{package!r}] = None; from cartlake.cli import main; main()"
+    command = [sys.executable, "-c", program, call, "--project", str(tmp_path)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert f"the package {package} is not installed" in done.stderr
+    assert 'pip install "cartlake[dashboard]"' in done.stderr

@@ -82,7 +82,7 @@ PAGES = (
         "record",
         "/quarantine/{record_id}",
         "Record",
-        lambda view, asked: record(view, asked.path["record_id"], asked.cells),
+        lambda view, asked: record(view, asked.path["record_id"], asked.cells, is_asked=asked.one("cells") == "1"),
         section="quarantine",
         named="record_id",
         shows_people=True,

@@ -17,6 +17,8 @@ from cartlake.tasks.archived import ArchivedFile
 from cartlake.tasks.context import Context
 
 PAGE_ROWS, DECISIONS_SHOWN = 50, 20
+QUICK_BYTES = 4 << 20
+"""A file up to this size is read for the cells of a record without being asked to."""
 ACCEPTED = "accepted"
 _LISTED = "id, batch_id, feed, source_file, batch_date, record, line, reasons, state"
 PAGE = """
@@ -93,7 +95,8 @@ class Cell:
 @dataclass(frozen=True)
 class Record:
     """One record with its reasons, each with what its rule says. `cells` is empty where no record can be repaired: a
-    whole file, or one that the archive no longer has; `unreadable` then says why."""
+    whole file, or one that the archive no longer has; `unreadable` then says why. A large file is read when somebody
+    asks for the cells: until then the record `waits`."""
 
     row: Row
     state: str
@@ -101,6 +104,7 @@ class Record:
     decision: Decision | None
     cells: Sequence[Cell]
     unreadable: str | None
+    waits: bool
 
     @property
     def is_file(self) -> bool:
@@ -121,9 +125,9 @@ def quarantine(view: View, chosen: Filter) -> Quarantine:
     )
 
 
-def record(view: View, record_id: str, proposed: Mapping[str, str]) -> Record:
-    """The record with the cells that somebody `proposed` in the place of its own. Raises UsageError if it is not and
-    never was in quarantine."""
+def record(view: View, record_id: str, proposed: Mapping[str, str], *, is_asked: bool = False) -> Record:
+    """The record with the cells that somebody `proposed` in the place of its own; `is_asked` for cells, also of a large
+    file. Raises UsageError if it is not and never was in quarantine."""
     rows = view.recorded("SELECT * FROM quarantine WHERE id = :id", id=record_id)
     decision = next((one for one in view.context.ledger.decisions() if one.id == record_id), None)
     if not rows and decision is None:
@@ -133,7 +137,9 @@ def record(view: View, record_id: str, proposed: Mapping[str, str]) -> Record:
     said = {rule.code: rule.description for rule in contract.rules} if contract else {}
     codes = str(row["reasons"]).split(",")
     state = str(rows[0]["state"]) if rows else ACCEPTED
-    cells, unreadable = _cells(view, row, contract) if state in ("open", *STATES.values()) else ({}, None)
+    can_change = state in ("open", *STATES.values())
+    waits = can_change and not (is_asked or proposed or _is_quick(view.context, row))
+    cells, unreadable = _cells(view, row, contract) if can_change and not waits else ({}, None)
     wrong = _at_fault(contract, codes) if contract else set()
     return Record(
         row,
@@ -142,7 +148,13 @@ def record(view: View, record_id: str, proposed: Mapping[str, str]) -> Record:
         decision,
         [Cell(name, proposed.get(name, text), name in wrong) for name, text in cells.items()],
         unreadable,
+        waits,
     )
+
+
+def _is_quick(context: Context, row: Row) -> bool:
+    files = context.ledger.files(str(row["feed"]))
+    return all(file.bytes <= QUICK_BYTES for file in files if file.file_sha256 == row["file_sha256"])
 
 
 def _cells(view: View, row: Row, contract: Contract | None) -> tuple[dict[str, str], str | None]:

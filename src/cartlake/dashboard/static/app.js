@@ -26,7 +26,7 @@
     const options = {
       width: plot.clientWidth, height: plot.clientHeight, padding: [8, 24, 0, 0], series: [{ value: "{YYYY}-{MM}-{DD}" }, ...series],
       tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1e3), "Etc/UTC"),
-      axes: [{ ...axis, size: 28, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => new Date(tick * 1e3).toISOString().slice(5, 10)) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => format.format(tick)) }],
+      axes: [{ ...axis, size: 28, incrs: [1, 2, 7, 14, 28, 91, 182, 365].map((days) => days * 86400), grid: { show: false }, values: (_, ticks) => ticks.map((tick) => new Date(tick * 1e3).toISOString().slice(5, 10)) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => format.format(tick)) }],
       cursor: { drag: { x: true, y: false } }, legend: { show: false }, scales: { y: { range: (_, low, high) => [Math.min(0, low), high || 1] } },
       hooks: { setCursor: [(chart) => tell(figure, chart)] },
     };
