@@ -25,6 +25,11 @@ settings.register_profile("search", database=None, deadline=None, max_examples=5
 settings.load_profile("fixed")
 
 
+def examples(fixed: int) -> int:
+    """So many examples in `make test`, and as many times more in `make test-all` as its profile has."""
+    return fixed * settings.default.max_examples // settings.get_profile("fixed").max_examples  # type: ignore[union-attr]
+
+
 # For tables of a few rows: nothing is compiled, and there is one of everything.
 SMALL_SPARK = {
     "spark.databricks.delta.snapshotPartitions": "1",
