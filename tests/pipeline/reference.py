@@ -163,7 +163,7 @@ def _line(life: Sequence[Row], customers: Lives, products: Lives, stock: Lives, 
         (one for one in shipments if one["order_id"] == line["order_id"]),
         key=lambda one: (str(one["valid_from"]), str(one["shipping_id"])),
     )
-    paid = [one["shipping_cost"] for one in sent if one["currency"] == "USD" and one["shipping_cost"] is not None]
+    paid = [one for one in sent if one["currency"] == "USD"]
     return {
         "order_id": line["order_id"],
         "order_line": line["order_line"],
@@ -181,7 +181,7 @@ def _line(life: Sequence[Row], customers: Lives, products: Lives, stock: Lives, 
         "inventory_stock_quantity": sum(int(str(one["stock_quantity"])) for one in shelves) if shelves else None,
         "inventory_available_quantity": sum(map(_available, shelves)) if shelves else None,
         "shipping_count": len(sent),
-        "shipping_cost": sum(paid, Decimal("0.00")),  # type: ignore[arg-type]
+        "shipping_cost": _sum(paid, "shipping_cost", "0.00"),
         "shipping_other_currency_count": sum(one["currency"] != "USD" for one in sent),
         "shipping_status": sent[-1]["shipping_status"] if sent else None,
         "carrier": sent[-1]["carrier"] if sent else None,
@@ -210,19 +210,20 @@ def totals(lines: Iterable[Row], key: str) -> list[Row]:
     ]
 
 
+def _sum(rows: Iterable[Row], name: str, zero: str) -> Decimal:
+    return sum((Decimal(str(row[name])) for row in rows if row[name] is not None), Decimal(zero))
+
+
 def _summed(counted: Sequence[Row], every: Sequence[Row], key: str) -> Row:
     def distinct(name: str) -> int:
         return len({one[name] for one in counted} - {None})
-
-    def total(name: str, zero: str) -> Decimal:
-        return sum((one[name] for one in counted), Decimal(zero))  # type: ignore[arg-type]
 
     days = sorted(str(one["order_date"]) for one in counted)
     made: Row = {
         "total_orders": distinct("order_id"),
         "other_currency_lines": len(every) - len(counted),
-        "total_spent" if key == "customer_id" else "total_revenue": total("order_amount", "0.00"),
-        "total_profit": total("order_profit_margin", "0.0000"),
+        "total_spent" if key == "customer_id" else "total_revenue": _sum(counted, "order_amount", "0.00"),
+        "total_profit": _sum(counted, "order_profit_margin", "0.0000"),
     }
     if key != "customer_id":
         made["unique_customers"] = distinct("customer_id")
@@ -230,6 +231,6 @@ def _summed(counted: Sequence[Row], every: Sequence[Row], key: str) -> Row:
         return made
     if key == "customer_id":
         made |= {"unique_products": distinct("product_id"), "unique_categories": distinct("category")}
-        made["total_estimated_clv"] = total("estimated_clv", "0.0000")
+        made["total_estimated_clv"] = _sum(counted, "estimated_clv", "0.0000")
     first, last = (date.fromisoformat(day) for day in (days[0], days[-1])) if days else (None, None)
     return made | {"order_lines": len(counted), "first_order_date": first, "last_order_date": last}
