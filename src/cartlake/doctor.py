@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cartlake.alerting import deliver, is_wanted
+from cartlake.core.alerts import trial
 from cartlake.core.contract import Contract
 from cartlake.errors import CartlakeError, Locked, TableMissing
 from cartlake.lock import STATE_FOLDER, LakeLock
+from cartlake.outbound import Undelivered
 from cartlake.project import load_contracts, load_models
 from cartlake.settings import FILE_NAME, Settings, load_settings
 
@@ -34,6 +37,22 @@ class Check:
     status: Literal["ok", "warn", "fail"]
     message: str
     hint: str | None = None
+
+
+def try_alerts(project: Path) -> Check:
+    """Whether those who are to be told can be: they are sent a trial."""
+    try:
+        settings = load_settings(project)
+    except CartlakeError as error:
+        return _failed("alerts", error)
+    if not is_wanted(settings):
+        hint = "Set webhook or command under [alerts] in cartlake.toml."
+        return Check("alerts", "warn", "nobody is told of anything", hint)
+    try:
+        deliver(settings, [trial(settings.project.name)])
+    except Undelivered as error:
+        return Check("alerts", "fail", str(error), "Look at [alerts] in cartlake.toml and at who is to be told.")
+    return Check("alerts", "ok", "a trial was sent; look whether it arrived")
 
 
 def examine(project: Path) -> list[Check]:

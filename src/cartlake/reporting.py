@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from cartlake import health, lineage
+from cartlake.alerting import alert, is_wanted
 from cartlake.core.dag import MERGE, VALIDATION
 from cartlake.core.entries import Run
 from cartlake.core.openlineage import Emitter, Event, Outcome, events
@@ -21,14 +22,20 @@ from cartlake.tasks.context import Context
 
 
 @contextmanager
-def reported(context: Context, run: Run) -> Iterator[list[str]]:
-    """Whoever wants to know is told what happened inside, also if it raised; the list holds what could not be told."""
-    since, notices = context.ledger.now(), list[str]()
+def reported(context: Context, run: Run | None) -> Iterator[list[str]]:
+    """Whoever wants to know is told what happened inside, also if it raised or nothing was to do; the list holds what
+    could not be told."""
+    since, notices, failure = context.ledger.now(), list[str](), None
     try:
         yield notices
+    except CartlakeError as error:
+        failure = error
+        raise
     finally:
-        if context.settings.lineage.openlineage:
+        if run is not None and context.settings.lineage.openlineage:
             _quietly(notices, "OpenLineage", lambda: _emit_lineage(context, run, since))
+        if is_wanted(context.settings):
+            _quietly(notices, "alerts", lambda: alert(context, failure))
 
 
 def _quietly(notices: list[str], what: str, tell: Callable[[], None]) -> None:

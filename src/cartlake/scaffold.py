@@ -89,6 +89,20 @@ SETTINGS_TEXT = """\
 # namespace = "cartlake"
 # api_key = "..."
 # timeout_seconds = 5
+
+[alerts]
+# Who is told of what needs somebody, once for each thing: a webhook that takes JSON, as Slack's do (default: none;
+# better kept in the environment, CARTLAKE_ALERTS__WEBHOOK), and a command that reads the same JSON on its standard
+# input.
+# `cartlake doctor --alerts` tries both.
+# webhook = "https://hooks.example.com/services/..."
+# command = []
+
+# Of what: batches that failed, are held, or have waited for their files for so long; rules of high severity that
+# failed; feeds whose next delivery is overdue.
+# on = ["failed", "held", "late", "rule", "freshness"]
+# late_after_hours = 24
+# timeout_seconds = 10
 """
 IGNORED_TEXT = """\
 # What files become is made again from the files; they belong into a backup, not here.

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cartlake.core.alerts import KINDS, Kind
 from cartlake.errors import ConfigError
 
 FILE_NAME = "cartlake.toml"
@@ -92,6 +93,17 @@ class Lineage(Section):
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 5
 
 
+class Alerts(Section):
+    """Who is told of what needs somebody: a webhook that takes JSON (Slack shows its `text`), and a command that gets
+    the same on its standard input. `late_after_hours` is how long a batch may wait for its files."""
+
+    webhook: Annotated[str | None, Field(repr=False)] = None
+    command: tuple[str, ...] = ()
+    on: tuple[Kind, ...] = KINDS
+    late_after_hours: Annotated[float, Field(gt=0)] = 24
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10
+
+
 class Settings(Section):
     """Everything a run can be told. `project` is absolute; the other paths are resolved against it."""
 
@@ -102,6 +114,7 @@ class Settings(Section):
     maintain: Maintain = Maintain()
     business: Business = Business()
     lineage: Lineage = Lineage()
+    alerts: Alerts = Alerts()
 
     @property
     def landing_folder(self) -> Path:

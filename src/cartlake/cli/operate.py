@@ -146,12 +146,16 @@ def cases(project: Project = HERE, engine: EngineName = None, as_json: AsJson = 
     raise typer.Exit(1 if failed else 0)
 
 
-def doctor(project: Project = HERE, as_json: AsJson = False) -> None:
+def doctor(
+    project: Project = HERE,
+    alerts: Annotated[bool, typer.Option("--alerts", help="Also send a trial alert to webhook and command.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check the installation and the project, and say what to do about what is wrong; ends with 3 if something is."""
-    from cartlake.doctor import examine
+    from cartlake.doctor import examine, try_alerts
 
     out = Output(as_json)
-    checks = examine(project)
+    checks = [*examine(project), *([try_alerts(project)] if alerts else [])]
     is_well = all(check.status != "fail" for check in checks)
     out.document({"ok": is_well, "checks": [vars(check) for check in checks]})
     for check in checks:

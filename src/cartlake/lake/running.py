@@ -48,11 +48,11 @@ class Running(Opened):
                 runs.recover(context)
                 notices = runs.survey(context)
                 run = runs.start_run(context)
-            if run is not None:
-                with reported(context, run) as untold:
+            with reported(context, run) as untold:
+                if run is not None:
                     pipeline.run_tasks(context, run, on_task)
                     runs.survey(context)
-                notices += tuple(untold)
+            notices += tuple(untold)
             return self._report(context, run, notices)
 
     def task(
