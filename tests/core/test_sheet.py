@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cartlake.core.decided import Judged
-from cartlake.core.deciding import Held, Wish, concluded
+from cartlake.core.deciding import Held, Wish, concluded, proposed
 from cartlake.core.sheet import check_of, edited_cells, marked, sheet_text, unmarked
 
 HELD = Held(
@@ -116,3 +116,12 @@ def test_what_changes_nothing_is_no_decision_and_needs_no_run(
     found = concluded(Wish(replace(HELD, state=state), action, {}), {}, judged)  # type: ignore[arg-type]
     assert (found.is_new, found.stages_again) == (is_new, stages_again)
     assert found.passes is (then == "")
+
+
+def test_a_fix_adds_to_what_was_repaired_a_replay_keeps_it_and_a_discard_drops_it() -> None:
+    first = proposed(Wish(HELD, "fix", {}), {"order_amount": "5"}, "by the invoice", "kim")
+    fixed = replace(HELD, standing=first)
+    second = proposed(Wish(fixed, "fix", {}), {"currency": "EUR"}, None, "kim")
+    assert second.cells == {"order_amount": "5", "currency": "EUR"}
+    assert proposed(Wish(fixed, "replay", {}), {}, None, "kim").cells == {"order_amount": "5"}
+    assert proposed(Wish(fixed, "discard", {}), {}, None, "kim").cells == {}
