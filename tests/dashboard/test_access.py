@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from filelock import FileLock
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from cartlake.dashboard.access import Access
-from cartlake.dashboard.guard import HEADERS
+from cartlake.dashboard.guard import HEADERS, Guard
 from cartlake.dashboard.reader import Reader
 from tests.dashboard.conftest import HERE, IMAGE, SCRIPT, Dashboard, serve
 from tests.pipeline.shop import Shop
@@ -184,6 +187,19 @@ def test_a_decision_while_a_run_is_under_way_says_so(working: Dashboard) -> None
     assert answer.status_code == 409
     assert "another process works on" in answer.text
     assert working.shop.statuses()["held"] == "held"
+
+
+def test_an_error_that_nobody_foresaw_tells_no_data(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: object) -> None:
+        raise ValueError("Ada Miller, 1 Main St")
+
+    access = Access("127.0.0.1")
+    with TestClient(Guard(Starlette(routes=[Route("/", fail)]), access), base_url=HERE) as client:
+        answer = client.get("/")
+    assert answer.status_code == 500
+    assert answer.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
+    assert "ValueError" in caplog.text
+    assert "Ada" not in caplog.text + answer.text
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"why=" + b"x" * (1 << 20), 413), (b"why=\xff", 400), (b"", 401)])

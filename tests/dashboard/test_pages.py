@@ -157,7 +157,11 @@ def test_a_table_shows_its_rows_columns_and_published_versions(dashboard: Dashbo
     assert figure(html, "Rows") == str(dashboard.shop.one("SELECT count(*) FROM orders"))
     columns, _ = dashboard.shop.lake.query("SELECT * FROM orders")
     assert [row[0] for row in rows(html, "Columns")] == columns
-    assert [row[2] for row in rows(html, "Published versions")] == ["b2", "b1"]
+    versions = rows(html, "Versions")
+    assert [row[0].split()[0] for row in versions] == ["2", "1", "0"]
+    assert "published" in versions[0][0]
+    assert [row[4] for row in versions[:2]] == ["b2", "b1"]
+    assert versions[1][2] == "WRITE"
     assert "personal" in words(html)
 
 

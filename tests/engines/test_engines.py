@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -215,6 +215,20 @@ def test_a_restored_table_holds_what_it_held(engine: Engine) -> None:
     assert engine.restore("customers", 2) == 2, "the newest version is as it is"
     assert engine.restore("customers", 1) == 3
     assert stored(engine, CUSTOMERS) == [ADA]
+
+
+def test_the_newest_commits_are_told_with_time_and_operation(engine: Engine) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    engine.create(CUSTOMERS)
+    put(engine, CUSTOMERS, [ADA])
+    put(engine, CUSTOMERS, [BOB])
+    engine.restore("customers", 1)
+    found = engine.commits("customers", 3)
+    assert [commit.version for commit in found] == [3, 2, 1]
+    assert [commit.operation for commit in found] == ["RESTORE", "WRITE", "WRITE"]
+    assert began <= found[-1].at <= found[0].at <= datetime.now(UTC) + timedelta(seconds=1)
+    with pytest.raises(TableMissing):
+        engine.commits("orders", 3)
 
 
 def test_two_versions_differ_in_what_a_merge_changed(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +45,8 @@ def dashboard(
         out.show(Text.assemble("The dashboard is at ", (plain(address), "bold")))
         out.show(Text("Who has this address may decide about batches and records. Ctrl+C ends it.", "dim"))
 
-    serve(load_settings(project), host, port, tell)
+    with suppress(KeyboardInterrupt):
+        serve(load_settings(project), host, port, tell)
 
 
 def report(

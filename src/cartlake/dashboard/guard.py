@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
+from pathlib import Path
+
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cartlake.dashboard.access import Access
+
+_LOG = logging.getLogger(__name__)
 
 POLICY = "; ".join(
     (
@@ -52,10 +58,19 @@ class Guard:
 
         request = Request(scope)
         if self._access.answers_to(request.headers.get("host", "")):
-            await self._app(scope, receive, send_guarded)
+            try:
+                await self._app(scope, receive, send_guarded)
+            except Exception as error:  # answered already, as 500; its words may quote data
+                _LOG.error("unexpected %s: this is a defect of cartlake (%s)", type(error).__name__, _place(error))
         else:
             refused = PlainTextResponse("This address is not one of the dashboard's.\n", 421)
             await refused(scope, receive, send_guarded)
+
+
+def _place(error: Exception) -> str:
+    """The innermost line that was reached."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 def _is_static(scope: Scope) -> bool:

@@ -57,6 +57,15 @@ class Removal:
     bytes: int
 
 
+@dataclass(frozen=True)
+class Commit:
+    """A version of a table, when it was made, and what Delta calls the operation (`WRITE`, `MERGE`, `RESTORE`, ...)."""
+
+    version: int
+    at: datetime
+    operation: str
+
+
 class Engine(Protocol):
     """What cartlake asks of an engine. Errors are EngineError and its kinds; no foreign exception passes."""
 
@@ -79,6 +88,11 @@ class Engine(Protocol):
 
     def version(self, table: str) -> int:
         """The newest version. Raises TableMissing."""
+        ...
+
+    def commits(self, table: str, most: int) -> list[Commit]:
+        """The newest commits, at most so many, the newest first; the log of older ones may be gone. Raises
+        TableMissing."""
         ...
 
     def append(self, table: Table, relation: str) -> int:

@@ -12,6 +12,7 @@ from cartlake.core.sqltext import name as quoted
 from cartlake.core.table import Column
 from cartlake.core.tables import history_table, stage_table
 from cartlake.dashboard.reader import View
+from cartlake.engines.base import Commit
 from cartlake.errors import UsageError
 from cartlake.queries import Version
 
@@ -21,7 +22,7 @@ KINDS = {
     "view": "Views",
     "log": "Staging logs",
 }
-PUBLICATIONS_SHOWN = 50
+VERSIONS_SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,20 @@ class TableInfo:
 
 
 @dataclass(frozen=True)
+class TableVersion:
+    """A commit of the table, and the first publication that made it visible; None if none did: a run made it on the way
+    to another one, or left it behind."""
+
+    commit: Commit
+    published: Publication | None
+
+
+@dataclass(frozen=True)
 class TableDetail:
     table: TableInfo
     rows: int
     current: int | None
-    versions: Sequence[Publication]
+    versions: Sequence[TableVersion]
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ def table_detail(view: View, name: str) -> TableDetail:
     [count] = ask(f"SELECT {counted} FROM {quoted(name)}")
     current = count.get("current_")
     return TableDetail(
-        table, int(str(count["rows_"])), None if current is None else int(str(current)), _versions(view, name)
+        table, int(str(count["rows_"])), None if current is None else int(str(current)), _versions(view, table)
     )
 
 
@@ -95,14 +105,15 @@ def life(view: View, name: str, key: Sequence[str]) -> Life:
     return Life(name, key, queries.history(view.context, name, key))
 
 
-def _versions(view: View, name: str) -> list[Publication]:
-    """The publications that made another version of the table visible, the newest first."""
-    made: list[Publication] = []
-    for publication in view.context.ledger.publications():
-        version = publication.tables.get(name)
-        if version is not None and (not made or made[-1].tables[name] != version):
-            made.append(publication)
-    return made[::-1][:PUBLICATIONS_SHOWN]
+def _versions(view: View, table: TableInfo) -> list[TableVersion]:
+    """The newest versions of a stored table, the newest first."""
+    if table.kind == "view":
+        return []
+    first: dict[int | None, Publication] = {}
+    for publication in reversed(view.context.ledger.publications()):
+        first[publication.tables.get(table.name)] = publication
+    commits = view.once(("commits", table.name), lambda context: context.engine.commits(table.name, VERSIONS_SHOWN))
+    return [TableVersion(commit, first.get(commit.version)) for commit in commits]
 
 
 def _of_contracts(view: View) -> list[TableInfo]:

@@ -11,7 +11,7 @@ from typing import Literal
 from cartlake.core.dialect import compile_sql, tables_of
 from cartlake.core.sqltext import names
 from cartlake.core.table import Column, Table
-from cartlake.engines.base import Compaction, RecordCount, RecordSource, Removal, Row, Value, Where
+from cartlake.engines.base import Commit, Compaction, RecordCount, RecordSource, Removal, Row, Value, Where
 from cartlake.engines.embedded import reading, upkeep
 from cartlake.engines.embedded.duck import Duck, duck_type, encoded, literal, mapped, quote, rows_query
 from cartlake.engines.embedded.files import DataFile, is_intact
@@ -56,6 +56,9 @@ class EmbeddedEngine:
     def version(self, table: str) -> int:
         return self._store.version(table)
 
+    def commits(self, table: str, most: int) -> list[Commit]:
+        return self._store.commits(table, most)
+
     def sync(self) -> None:
         self._store.sync()
 
@@ -70,8 +73,7 @@ class EmbeddedEngine:
             try:
                 files |= {file.path: file for file in self._store.files(table.name, version)}
             except EngineError:
-                found.append("its newest version" if version is None else f"version {version}")
-        found = [f"{version} cannot be opened" for version in found]
+                found.append(f"{'its newest version' if version is None else f'version {version}'} cannot be opened")
         for path, file in files.items():
             if not is_intact(Path(self._store.full_path(table.name, file)), file.size):
                 found.append(f"{path} is gone, or not what was written")
@@ -103,9 +105,7 @@ class EmbeddedEngine:
             if mixed:
                 kept = f"{self._scan(_KEPT, table, mixed)} WHERE NOT coalesce({self._belongs(_KEPT, where)}, false)"
                 added += self._store.add(table, kept)
-        if not added and not outdated:
-            return self.version(table.name)
-        return self._store.commit(table.name, added, outdated)
+        return self._store.commit(table.name, added, outdated) if added or outdated else self.version(table.name)
 
     def merge(self, table: Table, changes: str) -> int:
         """Copy on write: the files that hold a changed key are written again without those keys, with the new rows."""

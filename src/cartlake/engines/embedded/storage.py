@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,7 @@ from deltalake.transaction import AddAction
 
 from cartlake.core.table import Table
 from cartlake.disk import Unsynced
-from cartlake.engines.base import Where
+from cartlake.engines.base import Commit, Where
 from cartlake.engines.embedded.duck import Duck, duck_type, mapped, quote
 from cartlake.engines.embedded.files import DataFile, data_file, data_files, hashed_name, remove_action, statistics_of
 from cartlake.engines.embedded.schema import delta_schema
@@ -110,6 +111,14 @@ class DeltaStore:
 
     def version(self, name: str) -> int:
         return self._head(name).version
+
+    def commits(self, name: str, most: int) -> list[Commit]:
+        with committing(name):
+            told = self.handle(name).history(most)
+        moments = (datetime.fromtimestamp(commit["timestamp"] / 1000, UTC) for commit in told)
+        return [
+            Commit(commit["version"], at, commit.get("operation", "")) for commit, at in zip(told, moments, strict=True)
+        ]
 
     def files(self, name: str, version: int | None) -> tuple[DataFile, ...]:
         """The data files of a version."""

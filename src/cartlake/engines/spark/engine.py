@@ -12,7 +12,7 @@ from pyarrow.parquet import write_table
 
 from cartlake.core.dialect import compile_sql, tables_of
 from cartlake.core.table import Column, Table
-from cartlake.engines.base import RecordCount, RecordSource, Row, Value, Where
+from cartlake.engines.base import Commit, RecordCount, RecordSource, Row, Value, Where
 from cartlake.engines.relations import Relations, View
 from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
@@ -58,6 +58,9 @@ class SparkEngine:
 
     def version(self, table: str) -> int:
         return self._tables.version(table)
+
+    def commits(self, table: str, most: int) -> list[Commit]:
+        return self._tables.commits(table, most)
 
     def sync(self) -> None:
         """Spark's storage has the word: an object store has what it acknowledged, a local file system may not."""

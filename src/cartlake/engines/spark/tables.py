@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
 
 from cartlake.core.table import Table
+from cartlake.engines.base import Commit
 from cartlake.engines.layout import LAYOUT_PROPERTY, PROPERTIES, require_ours
 from cartlake.engines.spark.errors import condition, mapped
 from cartlake.engines.spark.homes import Home
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER = 2**53  # no table has this version: asking for it tells the newest one, without a job
 
 
@@ -64,6 +67,13 @@ class SparkTables:
             return head
         head = self._heads[table] = self._newest(table)
         return head
+
+    def commits(self, table: str, most: int) -> list[Commit]:
+        self.version(table)
+        with mapped(f"look at {table}", table):
+            told = self._session.sql(f"DESCRIBE HISTORY {self.name(table)} LIMIT {most}")
+            rows = told.selectExpr("version", "unix_micros(timestamp) AS at", "operation").collect()
+        return [Commit(row["version"], _EPOCH + timedelta(microseconds=row["at"]), row["operation"]) for row in rows]
 
     def commit(self, table: str, statement: str) -> int:
         """The version after the statement, which commits once or not at all."""
