@@ -11,9 +11,9 @@ from cartlake.errors import UsageError
 from cartlake.generate import DayReport, ShopPlan, generate
 from cartlake.lake import Lake
 from cartlake.lock import STATE_FOLDER
-from cartlake.pipeline import OnTask
 from cartlake.queries import BatchReport, Version
 from cartlake.scaffold import create_project
+from cartlake.tasks.attempt import OnTask
 
 PLAN = ShopPlan(
     days=4,

@@ -46,6 +46,7 @@ from cartlake.core.tables import (
     newest,
 )
 from cartlake.engines.base import Engine, Row, Where
+from cartlake.logs import recorded
 
 Clock = Callable[[], datetime]
 
@@ -94,8 +95,9 @@ class Ledger:
     # batches
 
     def record_batches(self, batches: Iterable[Batch]) -> None:
-        rows = [batch_row(replace(batch, recorded_at=self.now())) for batch in batches]
-        self._append(BATCHES, rows)
+        stamped = [replace(batch, recorded_at=self.now()) for batch in batches]
+        self._append(BATCHES, [batch_row(batch) for batch in stamped])
+        recorded("batch", stamped, "batch_id", "run_id", "status", "verdict", "reason")
 
     def batches(self) -> dict[str, Batch]:
         """Every batch by its id, as it stands now."""
@@ -138,6 +140,7 @@ class Ledger:
 
     def record_run(self, run: Run) -> None:
         self._append(RUNS, [self._stamped(run) | {"batches": json.dumps(run.batches)}])
+        recorded("run", [run], "run_id", "status", "batches")
 
     def runs(self) -> list[Run]:
         rows = self._newest(RUNS, ("run_id",))
@@ -188,6 +191,7 @@ class Ledger:
     def publish(self, publication: Publication) -> None:
         """This commit is the moment of publication."""
         self._append(PUBLICATIONS, [vars(publication)])
+        recorded("published", [publication], "publication_id", "batch_id", "kind")
 
     def publications(self) -> list[Publication]:
         """All publications, oldest first."""

@@ -18,18 +18,17 @@ from cartlake.core.names import normalise
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER
 from cartlake.engines.base import Engine
-from cartlake.errors import CartlakeError, TableMissing, UsageError
+from cartlake.errors import TableMissing, UsageError
 from cartlake.ledger import Clock, Ledger, utc_now
 from cartlake.project import load_contracts, load_models
 from cartlake.runs import end_run, published_batches
 from cartlake.settings import Settings
+from cartlake.tasks.attempt import Attempt, OnTask
 from cartlake.tasks.context import Context, TaskResult
 from cartlake.tasks.enrich import Acceptance, changed_tables, prepare
 from cartlake.tasks.merge import publish, publish_changes
 from cartlake.tasks.stage import stage_load
 from cartlake.tasks.validate import validate
-
-OnTask = Callable[[TaskRun, TaskResult], None]
 
 
 def open_context(settings: Settings, engine: Engine, clock: Clock = utc_now) -> Context:
@@ -106,7 +105,7 @@ def run_task(context: Context, run: Run, task: str, on_task: OnTask) -> list[Tas
 def _stage_all(context: Context, run: Run, contract: Contract, on_task: OnTask) -> list[TaskRun]:
     done = []
     for batch in _owned(context, run):
-        attempt = _Attempt(context, run, batch, contract.task)
+        attempt = Attempt(context, run, batch, contract.task)
         result = attempt.of(lambda batch=batch: stage_load(context, contract, batch, again=batch.restage))  # type: ignore[misc]
         if result.error_code:
             context.ledger.record_batches([_failed(context, batch)])
@@ -127,7 +126,7 @@ def _validate_all(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:
     let_through: list[str] = []
     context.ledger.record_batches(_incomplete(context, run))
     for batch in _unfinished(context, run):
-        attempt = _Attempt(context, run, batch, dag.VALIDATION)
+        attempt = Attempt(context, run, batch, dag.VALIDATION)
         judged: list[Batch] = []
 
         def work(batch: Batch = batch, judged: list[Batch] = judged) -> TaskResult:
@@ -165,7 +164,7 @@ def _enrich_first(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:
 
 
 def _prepare(context: Context, run: Run, batch: Batch, on_task: OnTask) -> TaskRun:
-    attempt = _Attempt(context, run, batch, dag.ENRICHMENT)
+    attempt = Attempt(context, run, batch, dag.ENRICHMENT)
 
     def work() -> TaskResult:
         preparation = prepare(context, _acceptance(context, batch), batch.batch_id, run.run_id, _kind(batch))
@@ -195,7 +194,7 @@ def _enrich_and_merge(context: Context, run: Run, batch: Batch, on_task: OnTask)
         return TaskResult(note=f"{len(tables)} tables change")
 
     with context.engine.scope():
-        attempt = _Attempt(context, run, batch, dag.ENRICHMENT)
+        attempt = Attempt(context, run, batch, dag.ENRICHMENT)
         attempt.record(attempt.of(enrich), on_task)
         _publish(
             context,
@@ -220,7 +219,7 @@ def _is_prepared(context: Context, run: Run, batch: Batch) -> bool:
 def _publish(
     context: Context, run: Run, batch: Batch, publishing: Callable[[], Publication], on_task: OnTask
 ) -> TaskRun:
-    attempt = _Attempt(context, run, batch, dag.MERGE)
+    attempt = Attempt(context, run, batch, dag.MERGE)
 
     def work() -> TaskResult:
         return TaskResult(note=f"publication {publishing().publication_id}")
@@ -251,38 +250,3 @@ def _passed(context: Context, run: Run) -> list[Batch]:
     """Those that were validated in this run and are not held."""
     validated = {t.batch_id for t in context.ledger.tasks(run_id=run.run_id) if t.task == dag.VALIDATION}
     return [batch for batch in _unfinished(context, run) if batch.batch_id in validated]
-
-
-class _Attempt:
-    """One attempt of a task for a batch: timed, counted and recorded, also when it raises."""
-
-    def __init__(self, context: Context, run: Run, batch: Batch, task: str) -> None:
-        earlier = context.ledger.tasks(batch_id=batch.batch_id)
-        self._context, self._run, self._batch, self._task = context, run, batch, task
-        self._number = 1 + sum(1 for attempt in earlier if attempt.task == task)
-        self._started_at = context.ledger.now()
-
-    def of(self, work: Callable[[], TaskResult]) -> TaskResult:
-        try:
-            return work()
-        except CartlakeError as error:
-            failed = TaskResult(error_code=error.code, error_message=error.message)
-            self.record(failed, lambda *_: None)
-            raise
-
-    def record(self, result: TaskResult, on_task: OnTask) -> TaskRun:
-        recorded = TaskRun(
-            run_id=self._run.run_id,
-            batch_id=self._batch.batch_id,
-            task=self._task,
-            attempt=self._number,
-            started_at=self._started_at,
-            ended_at=self._context.ledger.now(),
-            status=result.status,
-            **vars(result.counts),
-            error_code=result.error_code,
-            error_message=result.error_message,
-        )
-        self._context.ledger.record_tasks([recorded])
-        on_task(recorded, result)
-        return recorded

@@ -103,6 +103,12 @@ SETTINGS_TEXT = """\
 # on = ["failed", "held", "late", "rule", "freshness"]
 # late_after_hours = 24
 # timeout_seconds = 10
+
+[log]
+# What commands say of their way on stderr: "console", text for people, or "json", a line for each event. A file below
+# this folder takes those lines in any case (default: none).
+# format = "console"
+# file = "logs/cartlake.ndjson"
 """
 IGNORED_TEXT = """\
 # What files become is made again from the files; they belong into a backup, not here.

@@ -104,6 +104,14 @@ class Alerts(Section):
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10
 
 
+class Log(Section):
+    """What the command line says of its way on stderr: text for people, or a JSON line for each event; `file` takes
+    those lines in any case."""
+
+    format: Literal["console", "json"] = "console"
+    file: Path | None = None
+
+
 class Settings(Section):
     """Everything a run can be told. `project` is absolute; the other paths are resolved against it."""
 
@@ -115,6 +123,7 @@ class Settings(Section):
     business: Business = Business()
     lineage: Lineage = Lineage()
     alerts: Alerts = Alerts()
+    log: Log = Log()
 
     @property
     def landing_folder(self) -> Path:

@@ -38,7 +38,7 @@ def test_the_settings_file_shows_the_defaults(tmp_path: Path) -> None:
     without_default = (
         *(("landing", "wait_for_files"), ("engine", "schema"), ("engine", "remote")),
         *(("maintain", "archive_days"), ("maintain", "quarantine_days")),
-        *(("lineage", "openlineage"), ("lineage", "api_key"), ("alerts", "webhook")),
+        *(("lineage", "openlineage"), ("lineage", "api_key"), ("alerts", "webhook"), ("log", "file")),
     )
     assert all(shown[section].pop(key) for section, key in without_default)  # the comments say so
     assert Settings.model_validate({"project": tmp_path, **shown}) == Settings(project=tmp_path)

@@ -9,6 +9,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
+from cartlake.cli.logs import logging_to
 from cartlake.cli.options import HERE, OPERATE, AsJson, EngineName, Project, Set, Wait, opened, taking
 from cartlake.cli.output import Output, lines, plain, word
 from cartlake.cli.progress import TaskLog
@@ -61,9 +62,10 @@ def task(options: TaskOptions) -> None:
     if (options.batch is None) == (options.run is None):
         raise UsageError("usage", "a task needs either --batch or --run", hint="`cartlake task --help` says more.")
     out, name = Output(options.as_json), options.name
-    with TaskLog(out, name) as log, opened(options.project, options.given, options.wait) as lake:
-        report = lake.task(name, batch_id=options.batch, run_id=options.run, on_task=log.on_task)
-    show_run(out, report, f"{plain(name)} had nothing to do.")
+    with opened(options.project, options.given, options.wait) as lake, logging_to(out, lake.settings):
+        with TaskLog(out, name) as log:
+            report = lake.task(name, batch_id=options.batch, run_id=options.run, on_task=log.on_task)
+        show_run(out, report, f"{plain(name)} had nothing to do.")
     is_held = any(one.batch.status.value == "held" for one in report.batches)
     is_last = name == "final_merge_operation"
     raise typer.Exit(1 if (is_last and report.has_failed) or (options.fail_on_held and is_held) else 0)

@@ -18,6 +18,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cartlake.logs import event
+
 _UNBOUNDED = 10_000
 _SCREEN_ROWS = 50
 _GAP = 2  # between the columns of a boxed table
@@ -42,10 +44,12 @@ class _Page(Console):
 
 
 class Output:
-    """Where a command prints. `as_json`: `document` is what is printed on stdout, and `show` prints nothing."""
+    """Where a command prints. `as_json`: `document` is what is printed on stdout, and `show` prints nothing.
+    `as_lines`: events are told on stderr as lines of JSON, and nothing else may stand there."""
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
+        self.as_lines = False
         self._page = _console(sys.stdout)
         self.log = _console(sys.stderr)
 
@@ -64,7 +68,13 @@ class Output:
 
     def notices(self, notices: Iterable[str]) -> None:
         for notice in dict.fromkeys(notices):
-            self.log.print(Text(f"note: {plain(notice)}", "dim"))
+            self.say(Text(f"note: {plain(notice)}", "dim"))
+
+    def say(self, text: str | Text) -> None:
+        """On stderr: a line of text, or of JSON where the log has such lines."""
+        event("said", {"text": str(text)})
+        if not self.as_lines:
+            self.log.print(text)
 
     def most(self, rows: Sequence[object], limit: int | None) -> int:
         """How many of the rows are shown: not more than fit a few screens, all in a pipe, `limit` where it is given."""

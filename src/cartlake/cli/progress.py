@@ -29,7 +29,7 @@ class TaskLog:
 
         self._out = out
         self._activity = _Activity(doing or "")
-        self._is_shown = doing is not None and out.log.is_terminal
+        self._is_shown = doing is not None and out.log.is_terminal and not out.as_lines
         self._live = Live(self._activity, console=out.log, transient=True, refresh_per_second=8)
 
     def __enter__(self) -> Self:
@@ -44,6 +44,8 @@ class TaskLog:
 
     def on_task(self, task: TaskRun, result: TaskResult) -> None:
         self._activity.done += 1
+        if self._out.as_lines:
+            return  # the task told of itself
         self._out.log.print(_line(task, result.note, self._out.log.encoding.startswith("utf")))
 
 

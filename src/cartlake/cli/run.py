@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from cartlake.cli.logs import logging_to
 from cartlake.cli.options import EVERY_DAY, HERE, AsJson, EngineName, Project, Set, Wait, opened
 from cartlake.cli.output import Output, encode, plain, word, write
 from cartlake.cli.progress import TaskLog
@@ -42,10 +43,11 @@ def run(
     Ends with 1 if one of them failed, with 75 if another process works on the lake.
     """
     out = Output(as_json)
-    with TaskLog(out, "running") as log, opened(project, given, wait, engine) as lake:
-        report = lake.run(log.on_task)
-        others = _others(lake.batches(), report)
-    show_run(out, report)
+    with opened(project, given, wait, engine) as lake, logging_to(out, lake.settings):
+        with TaskLog(out, "running") as log:
+            report = lake.run(log.on_task)
+            others = _others(lake.batches(), report)
+        show_run(out, report)
     out.show(*others)
     raise typer.Exit(1 if report.has_failed else 0)
 
@@ -80,8 +82,8 @@ def watch(project: Project = HERE, engine: EngineName = None, as_json: AsJson = 
     out, stopping = Output(as_json), threading.Event()
     stop_on_signals(stopping)
     stream = _BatchStream(out)
-    with opened(project, engine=engine) as lake, stream, TaskLog(out) as log:
-        out.log.print(f"watching {plain(lake.settings.landing_folder)}; Ctrl-C ends it")
+    with opened(project, engine=engine) as lake, logging_to(out, lake.settings), stream, TaskLog(out) as log:
+        out.say(f"watching {plain(lake.settings.landing_folder)}; Ctrl-C ends it")
 
         def on_task(task: TaskRun, result: TaskResult) -> None:
             log.on_task(task, result)
@@ -91,7 +93,7 @@ def watch(project: Project = HERE, engine: EngineName = None, as_json: AsJson = 
         try:
             lake.watch(stopping.is_set, stream.add, on_task)
         except _Stopped:
-            out.log.print("stopped between two tasks; the next run takes the batches up again")
+            out.say("stopped between two tasks; the next run takes the batches up again")
 
 
 def stream(
@@ -110,9 +112,9 @@ def stream(
     out, stopping = Output(as_json), threading.Event()
     stop_on_signals(stopping)
     told = _BatchStream(out)
-    with opened(project, given, wait=None, engine=engine) as lake, told:
+    with opened(project, given, wait=None, engine=engine) as lake, logging_to(out, lake.settings), told:
         how = "what is there" if available_now else "Ctrl-C ends it"
-        out.log.print(f"streaming from {plain(lake.settings.landing_folder)}; {how}")
+        out.say(f"streaming from {plain(lake.settings.landing_folder)}; {how}")
         lake.stream(stopping.is_set, told.add, None if available_now else every)
 
 

@@ -15,10 +15,10 @@ from cartlake.core.entries import MaintenanceStep, Run
 from cartlake.errors import Locked, UsageError
 from cartlake.lake.opened import Opened
 from cartlake.lock import STATE_FOLDER
-from cartlake.pipeline import OnTask
 from cartlake.queries import BatchReport
 from cartlake.reporting import reported
 from cartlake.settings import Settings
+from cartlake.tasks.attempt import OnTask
 from cartlake.tasks.context import Context
 from cartlake.tasks.maintain import maintain
 
