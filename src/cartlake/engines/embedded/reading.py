@@ -51,7 +51,7 @@ def _may_be_clean(source: RecordSource) -> bool:
         return False
     with source.path.open("rb") as file:
         chunks = iter(lambda: file.read(_BLOCK), b"")
-        found = delimiters_between_cells(chunks, layout.delimiter, has_quotes=profile.quotes > 0)
+        found = delimiters_between_cells(chunks, layout.delimiter)
     return found == (len(layout.columns) - 1) * (profile.records_if_clean + 1)
 
 
