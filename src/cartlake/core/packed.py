@@ -14,7 +14,7 @@ from cartlake.errors import FileRejected
 MOST_TIMES = 200  # how much larger a content may be than its file; text of a shop is rarely 30 times larger
 ALWAYS = 64 << 20  # bytes that any file may unpack to
 MAGIC = b"\x1f\x8b"
-_CHUNK = 1 << 20
+_CHUNK = 2 << 20
 _SUFFIX = ".gz"
 
 

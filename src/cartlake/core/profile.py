@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import io
+import re
 from dataclasses import dataclass
+from threading import Thread
 
 MAX_LINE = 1 << 20  # bytes of a physical line, and of a record that spans several
-PROBE = 4_096  # lines up to this length are not measured
+PROBE = 16_384  # lines up to this length are not measured
 PART = 8 << 20  # bytes between two splits, rounded up to the end of a line and a chunk
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _BEGINNING = 7  # bytes that tell the encoding and a `sep=` line
 _SEPARATORS = b",;\t|"
-_CONTENT = bytes(set(range(256)) - set(b'"\n\0' + _SEPARATORS))
+_CONTENT = bytes(set(range(256)) - set(b'"\n\r\0' + _SEPARATORS))
+_BLANK = re.compile(rb"\n\n")  # three times as fast as `in`
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Profile:
     """What one pass over the bytes of a file tells.
 
     `newline` is "\\n", "\\r\\n", "\\r", "mixed", or "" without any. `lines` counts physical lines, the header and a
-    last one without line end included. `longest_line` is an upper bound in bytes: lines below 4 KiB are not told
+    last one without line end included. `longest_line` is an upper bound in bytes: lines below 16 KiB are not told
     apart, UTF-16 counts as twice its UTF-8. `bad_byte_at` is the offset of the first byte that is not valid UTF-8.
 
     `clean`: UTF-8, no NUL, one line end ("\\n" or "\\r\\n"), blank lines only at the end, no `sep=` line, an even
@@ -74,7 +77,8 @@ class Profiler:
         self._head: bytes | None = b""  # the first bytes, until they tell the encoding
         self._bom, self._encoding = b"", "utf-8"
         self._bad_at: int | None = None
-        self._newlines = io.IncrementalNewlineDecoder(None, translate=True)
+        self._ends: set[str] = set()
+        self._held = b""  # a return that ended the last chunk: a line feed may follow
         self._lines = self._blank_lines = self._nuls = self._quotes = self._longest = 0
         self._open = 0  # bytes of the line that the last chunk left unfinished
         self._odd = b""  # a quote, when that line has an odd number of them
@@ -82,7 +86,8 @@ class Profiler:
         self._splits: list[Split] = []
 
     def update(self, chunk: bytes) -> None:
-        self._hash.update(chunk)
+        hashing = Thread(target=self._hash.update, args=(chunk,))  # on another core: it needs no interpreter
+        hashing.start()
         self._bytes += len(chunk)
         if self._head is None:
             self._text(chunk)
@@ -91,23 +96,24 @@ class Profiler:
             self._head += chunk
             if len(self._head) >= _BEGINNING:
                 self._begin(self._head)
+        hashing.join()
 
     def finish(self) -> Profile:
         if self._head is not None:
             self._begin(self._head)
         self._text(b"", final=True)
-        found = self._newlines.newlines
+        newline = "mixed" if len(self._ends) > 1 else "".join(self._ends)
         longest = (max(self._longest, self._open) + 1) * (1 if self._encoding == "utf-8" else 2)
         spoilt = self._bad_at is not None or self._nuls or self._blank_inside or self._unbalanced or self._odd
         spoilt = spoilt or self._names_delimiter
-        fits = self._encoding == "utf-8" and found in ("\n", "\r\n") and longest <= MAX_LINE
+        fits = self._encoding == "utf-8" and newline in ("\n", "\r\n") and longest <= MAX_LINE
         clean = fits and not spoilt
         return Profile(
             bytes=self._bytes,
             sha256=self._hash.hexdigest(),
             encoding=self._encoding,
             bom_bytes=len(self._bom),
-            newline="mixed" if isinstance(found, tuple) else found or "",
+            newline=newline,
             lines=self._lines + (self._open > 0),
             blank_lines=self._blank_lines,
             nuls=self._nuls,
@@ -135,9 +141,9 @@ class Profiler:
     def _text(self, chunk: bytes, final: bool = False) -> None:
         if self._encoding == "utf-8":
             self._validate(chunk, final)
-            self._shape(self._newlines.decode(chunk.decode("latin-1"), final).encode("latin-1"))
+            self._shape(chunk, final)
         else:
-            self._shape(self._newlines.decode(self._decoder.decode(chunk, final), final).encode())
+            self._shape(self._decoder.decode(chunk, final).encode(), final)
 
     def _validate(self, chunk: bytes, final: bool) -> None:
         pending = len(self._decoder.getstate()[0])
@@ -148,22 +154,30 @@ class Profiler:
                 self._bad_at = self._decoded + error.start
         self._decoded += pending + len(chunk) - len(self._decoder.getstate()[0])
 
-    def _shape(self, data: bytes) -> None:
-        """`data` is UTF-8, or the bytes that should be, with all line ends made \\n."""
+    def _shape(self, chunk: bytes, final: bool) -> None:
+        """`chunk` is UTF-8, or the bytes that should be."""
+        data, self._held = self._held + chunk, b""
+        if data.endswith(b"\r") and not final:
+            data, self._held = data[:-1], b"\r"
+        data, lone = _LONE_RETURN.subn(b"\n", data) if b"\r" in data else (data, 0)
         marks = data.translate(None, _CONTENT)
-        self._lines += marks.count(b"\n")
-        self._nuls += marks.count(b"\0")
+        ends, pairs = marks.count(b"\n"), marks.count(b"\r")
+        self._ends |= {end for end, n in (("\r", lone), ("\r\n", pairs), ("\n", ends - pairs - lone)) if n}
+        self._lines += ends
+        self._nuls += marks.count(b"\0") if b"\0" in marks else 0
+        marks = marks.translate(None, b"\r") if pairs else marks
         self._find_blank_lines(data, marks)
-        self._balance_quotes(marks)
+        if self._odd or b'"' in marks:
+            self._balance_quotes(marks)
         self._measure(data)
 
     def _find_blank_lines(self, data: bytes, marks: bytes) -> None:
         """A line without separators shows as neighbouring line ends among the marks; only then look closely."""
         before = b"x" if self._open else b"\n"
-        if self._blank_lines and data.strip(b"\n"):
+        if self._blank_lines and data.strip(b"\r\n"):
             self._blank_inside = True
-        if b"\n\n" in before + marks:
-            text = before + data
+        if _BLANK.search(before + marks):
+            text = before + data.replace(b"\r\n", b"\n")
             self._blank_lines += text.split(b"\n")[1:-1].count(b"")
             self._blank_inside |= b"\n\n" in text.rstrip(b"\n")
 
