@@ -1,5 +1,5 @@
 """`make bench`: a generated day of orders through the whole flow, against the floor of parsing the same files and
-writing them to Parquet once; and how long a small batch takes on a warm `watch`.
+writing them to Parquet once; what reading costs, part by part; how long a small batch takes on a warm `watch`.
 
 Only ratios of one run mean anything: machines differ, and shared ones differ from minute to minute.
 """
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.measure import Measured, floor, in_child, whole_run
+from bench.reading import Ratio, reading_ratios
 from bench.warm import warm_latency
 from cartlake.generate import ShopPlan, generate
 from cartlake.scaffold import create_project
@@ -31,7 +32,10 @@ def main() -> None:
     given = parser.parse_args()
     console.print(f"{platform.platform()}, Python {platform.python_version()}, {_versions()}")
     with tempfile.TemporaryDirectory(prefix="cartlake-bench-") as folder:
+        ratios = reading_ratios(Path(folder) / "reading", given.orders // 5)
+        _show_ratios(ratios)
         figures = _large_day(Path(folder) / "shop", given.orders) | {"warm": warm_latency(Path(folder), given.rounds)}
+        figures["reading"] = [vars(each) | {"ratio": each.ratio} for each in ratios]
     _show_warm(figures["warm"])
     if given.json:
         given.json.write_text(json.dumps(figures, indent=2, default=vars) + "\n", "utf-8")
@@ -56,6 +60,15 @@ def _large_day(project: Path, orders: int) -> dict[str, object]:
     run = in_child(whole_run, project)
     _show_run(base, run)
     return {"orders": orders, "bytes": size, "floor": base, "run": run, "ratio": run.seconds / base.seconds}
+
+
+def _show_ratios(ratios: list[Ratio]) -> None:
+    table = Table(title="What reading costs, against the least that it could")
+    for name in ("part", "seconds", "against", "seconds", "ratio"):
+        table.add_column(name, justify="left" if name in ("part", "against") else "right")
+    for each in ratios:
+        table.add_row(each.what, f"{each.seconds:.3f}", each.against, f"{each.least:.3f}", f"{each.ratio:.2f}")
+    console.print(table)
 
 
 def _show_run(base: Measured, run: Measured) -> None:
