@@ -6,7 +6,6 @@ import codecs
 import hashlib
 import re
 from dataclasses import dataclass
-from threading import Thread
 
 MAX_LINE = 1 << 20  # bytes of a physical line, and of a record that spans several
 PROBE = 16_384  # lines up to this length are not measured
@@ -86,8 +85,7 @@ class Profiler:
         self._splits: list[Split] = []
 
     def update(self, chunk: bytes) -> None:
-        hashing = Thread(target=self._hash.update, args=(chunk,))  # on another core: it needs no interpreter
-        hashing.start()
+        self._hash.update(chunk)
         self._bytes += len(chunk)
         if self._head is None:
             self._text(chunk)
@@ -96,7 +94,6 @@ class Profiler:
             self._head += chunk
             if len(self._head) >= _BEGINNING:
                 self._begin(self._head)
-        hashing.join()
 
     def finish(self) -> Profile:
         if self._head is not None:
