@@ -35,6 +35,16 @@ def test_data_of_people_are_shown_only_to_who_has_the_token(dashboard: Dashboard
     assert "nobody" in dashboard.text(path) or "Ada" in dashboard.text(path) or "&lt;script" in dashboard.text(path)
 
 
+def test_keys_of_rows_that_failed_a_rule_are_shown_only_to_who_has_the_token(dashboard: Dashboard) -> None:
+    keys = [str(row["sample_keys"]) for row in dashboard.shop.lake.batch("held").results if row["sample_keys"]]
+    before = dashboard.text("/batches/held")
+    dashboard.sign_in()
+    after = dashboard.text("/batches/held")
+    assert keys
+    assert [key for key in keys if f">{key}<" in before] == []
+    assert [key for key in keys if f">{key}<" not in after] == []
+
+
 @pytest.mark.parametrize("path", ["/", "/runs", "/quality", "/quarantine", "/tables", "/business", "/batches/b2"])
 def test_a_dashboard_that_others_can_reach_shows_nothing_without_the_token(
     traded: Shop, reader: Reader, path: str
