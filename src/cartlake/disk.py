@@ -37,6 +37,13 @@ def flush(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
+def sync_new(path: Path, root: Path) -> None:
+    """A new file, and the folders that name it and `root`, survive a power failure."""
+    unsynced = Unsynced(root)
+    unsynced.add(path)
+    unsynced.sync()
+
+
 class Unsynced:
     """Files below `root` that were written and are not known to be on the disk."""
 

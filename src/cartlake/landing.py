@@ -23,7 +23,7 @@ from cartlake.core.manifest import MAX_BYTES, Manifest, parse_manifest
 from cartlake.core.names import LandedFile, archive_path, check_file_name, is_ignored, shown
 from cartlake.core.packed import content, is_packed, sha256_of
 from cartlake.core.profile import Profile, Profiler
-from cartlake.disk import Unsynced, flush, sync
+from cartlake.disk import flush, sync, sync_new
 from cartlake.errors import DataError, EngineError, FileRejected, ManifestRefused, UsageError
 from cartlake.failpoints import reach
 
@@ -109,12 +109,9 @@ def claim(source: Path, archive: Path, relative_of: Callable[[str], PurePosixPat
             profile = _copy(opened, copy, source.name)
             landed = os.fstat(opened.fileno()).st_size, sha256_of(opened) if is_packed(source.name) else profile.sha256
         target = archive / relative_of(profile.sha256)
-        reach("claim: copied")
         _place(part, target, profile.sha256)
-        unsynced = Unsynced(archive)  # also if it stood there: the claim that put it there may have died since
-        unsynced.add(target)
         reach("claim: placed")
-        unsynced.sync()
+        sync_new(target, archive)  # also if it stood there: the claim that put it there may have died since
     except OSError as error:
         said = f"the file cannot be copied to the archive: {error.strerror}"
         hint = "Is the disk full, or the archive read-only?"
@@ -274,6 +271,7 @@ def _copy(opened: BufferedIOBase, copy: BufferedIOBase, name: str) -> Profile:
 def _place(part: Path, target: Path, sha256: str) -> None:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
+        reach("claim: copied")
         part.replace(target)
         return
     with _opened(target) as standing:
@@ -287,6 +285,7 @@ def _remove_stale(archive: Path, now: float) -> None:
     for part in archive.glob("claim-*.part"):
         with contextlib.suppress(OSError):
             if now - part.lstat().st_mtime > _STALE_SECONDS:
+                reach("claim: clean up")
                 part.unlink()
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from cartlake.core.names import shown
-from cartlake.disk import Unsynced
+from cartlake.disk import sync_new
 from cartlake.errors import CartlakeError, EngineError, Locked
 from cartlake.failpoints import reach
 
@@ -55,6 +55,7 @@ class LakeLock:
             is_left = self._holder.exists()
             self._sign()
             yield is_left
+            reach("lock: done")
             self._holder.unlink()
         except CartlakeError as error:
             if not isinstance(error, EngineError):
@@ -79,9 +80,7 @@ class LakeLock:
         holder = _Holder(process=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC), command=command)
         reach("lock: taken")
         self._holder.write_text(holder.model_dump_json(), "utf-8")
-        unsynced = Unsynced(self._holder.parent)
-        unsynced.add(self._holder)
-        unsynced.sync()
+        sync_new(self._holder, self._holder.parent)
         reach("lock: signed")
 
     def _locked(self) -> Locked:

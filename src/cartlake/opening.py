@@ -30,24 +30,26 @@ class Door:
         self._given = given
         self._wait = -1 if wait is None else wait
         self._opened: Context | None = None
+        self._is_created = False
         self._lock = LakeLock(settings.project)
 
     def close(self) -> None:
         if self._opened is not None:
             self._opened.engine.close()
-            self._opened = None
+            self._opened, self._is_created = None, False
             usercache.keep()
 
     def context(self, *, anew: bool = False) -> Context:
         """The opened lake, to look at; its tables exist."""
-        if self._opened is None:
-            self._opened = self._open()
-            if not pipeline.is_created(self._opened):
+        context = self.as_it_is()
+        if not self._is_created:
+            if not pipeline.is_created(context):
                 with self._held():
-                    pipeline.create_tables(self._opened)
+                    pipeline.create_tables(context)
                     if not anew:
-                        settle_definitions(self._opened)
-        return self._opened
+                        settle_definitions(context)
+            self._is_created = True
+        return context
 
     def as_it_is(self) -> Context:
         """The opened lake, to look at; what is there may be damaged."""

@@ -111,6 +111,7 @@ def test_a_lake_that_is_whole_has_no_findings_and_everything_was_looked_at(copie
 
 def test_a_lake_that_was_never_run_is_whole(shop: Shop) -> None:
     assert shop.lake.verify().findings == ()
+    assert shop.run().batches == (), "its tables are made all the same"
 
 
 @pytest.mark.parametrize(("damage", "area", "name"), DAMAGE.values(), ids=DAMAGE.keys())
