@@ -88,7 +88,8 @@ class Ledger:
             self._engine.create(table)
 
     def now(self) -> datetime:
-        """The clock, but always later than the last time it was asked, so that rows have an order."""
+        """The clock, but always later than the last time it was asked and than what was read: rows have an order,
+        whatever becomes of the clock."""
         self._last = max(self._clock(), self._last + timedelta(microseconds=1))
         return self._last
 
@@ -237,9 +238,11 @@ class Ledger:
         if known is None or known.version != version:
             with self._engine.scope():
                 self._engine.read("_ledger", table, where=where)
-                order = "publication_id" if table is PUBLICATIONS else "recorded_at"
+                order, at = ("publication_id", "published_at") if table is PUBLICATIONS else ("recorded_at",) * 2
                 known = _Known(version, where or {}, self._engine.rows(f"SELECT * FROM _ledger ORDER BY {order}"))
             self._known[key] = known
+            newest: list[Any] = [row[at] for row in known.rows[-1:]]
+            self._last = max([self._last, *newest])
         held = self._held.get(table.name) if self._held else None
         return known.rows if held is None else [*known.rows, *_matching(held[1], where or {})]
 

@@ -46,7 +46,8 @@ class LakeLock:
         """Inside, this process has the lock; it may have it already. Whether the one that had it last died, or met an
         error that says little of what it left. Raises Locked, which names who has it, after `wait` seconds (-1: never).
         """
-        self._holder.parent.mkdir(parents=True, exist_ok=True)
+        with self._writing():
+            self._holder.parent.mkdir(parents=True, exist_ok=True)
         if self._lock.is_locked:
             yield False
             return
@@ -55,8 +56,9 @@ class LakeLock:
             is_left = self._holder.exists()
             self._sign()
             yield is_left
-            reach("lock: done")
-            self._holder.unlink()
+            with self._writing():
+                reach("lock: done")
+                self._holder.unlink()
         except CartlakeError as error:
             if not isinstance(error, EngineError):
                 self._holder.unlink(missing_ok=True)
@@ -71,17 +73,27 @@ class LakeLock:
 
     def _acquire(self, wait: float) -> None:
         try:
-            self._lock.acquire(timeout=wait)
+            with self._writing():
+                self._lock.acquire(timeout=wait)
         except Timeout:
             raise self._locked() from None
 
     def _sign(self) -> None:
         command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])  # further arguments may quote data
         holder = _Holder(process=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC), command=command)
-        reach("lock: taken")
-        self._holder.write_text(holder.model_dump_json(), "utf-8")
-        sync_new(self._holder, self._holder.parent)
-        reach("lock: signed")
+        with self._writing():
+            reach("lock: taken")
+            self._holder.write_text(holder.model_dump_json(), "utf-8")
+            sync_new(self._holder, self._holder.parent)
+            reach("lock: signed")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            said = f"{self._holder.parent} cannot be written to: {error.strerror}"
+            raise EngineError("lock_failed", said, hint="Is the disk full, or the folder read-only?") from None
 
     def _locked(self) -> Locked:
         said = f"another process works on {self._project}"

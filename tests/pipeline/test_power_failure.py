@@ -16,7 +16,7 @@ from tests.pipeline.test_recovery import Killed
 PROC = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to see which file is flushed")
 FIRST, LAST = 0, -1
 CHOSEN = (
-    ("customer_stage: committed", FIRST),
+    pytest.param("customer_stage: committed", FIRST, marks=pytest.mark.slow),
     ("landing: removed", FIRST),
     ("enriched_orders: committed", FIRST),
     ("publications: committed", FIRST),

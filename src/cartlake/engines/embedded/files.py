@@ -20,6 +20,7 @@ from cartlake.engines.base import Where
 from cartlake.engines.embedded.duck import quote
 
 _LONGEST_STATISTIC = 200
+FOUND_BY = frozenset({"id", "batch_id", "batch_date", "feed", "file_sha256", "run_id"})
 _HASHED = re.compile(r"[0-9a-f]{12}-(?P<hash>[0-9a-f]{32})\.parquet")
 
 
@@ -93,7 +94,8 @@ def _known(bounds: Mapping[str, object] | None) -> dict[str, object]:
 
 
 def statistics_of(table: Table, count: int, columns: Mapping[str, Mapping[str, str]]) -> str:
-    """Delta's statistics of a file from DuckDB's: bounds of text, integer and date columns, as the log spells them."""
+    """Delta's statistics of a file from DuckDB's: bounds of text, integer and date columns, as the log spells them.
+    Only of those that rows are found by: a bound is a cell, and cells of people have no business in a log."""
     least: dict[str, object] = {}
     most: dict[str, object] = {}
     nulls: dict[str, int] = {}
@@ -103,7 +105,8 @@ def statistics_of(table: Table, count: int, columns: Mapping[str, Mapping[str, s
             continue
         nulls[column.name] = int(found.get("null_count", 0))
         low, high = found.get("min"), found.get("max")
-        if low is None or high is None or column.type not in ("string", "bigint", "date"):
+        is_looked_for = column.name in table.key or column.name in FOUND_BY or column.name.startswith("_")
+        if low is None or high is None or not is_looked_for or column.type not in ("string", "bigint", "date"):
             continue
         if "false" in (found.get("min_is_exact"), found.get("max_is_exact")) or len(high) > _LONGEST_STATISTIC:
             continue

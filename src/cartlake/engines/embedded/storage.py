@@ -57,8 +57,8 @@ class DeltaStore:
 
     def sync(self) -> None:
         """All that was committed so far survives a power failure."""
-        reach("tables: sync")
         with mapped("write to the disk"):
+            reach("tables: sync")
             self._unsynced.sync()
         self._commits_unsynced = 0
 
@@ -187,10 +187,11 @@ class DeltaStore:
         """What is done inside commits `version`, with the properties given. An error after the commit stands (delta-rs
         goes on to write a checkpoint) is none: what was asked for has happened."""
         mark = uuid.uuid4().hex
-        reach(f"{name}: commit")
         try:
             with committing(name):
+                reach(f"{name}: commit")
                 yield CommitProperties(custom_metadata={"cartlake": mark}, max_commit_retries=0)
+                reach(f"{name}: committed")
         except EngineError:
             if not self._stands(name, version, mark):
                 raise
@@ -198,7 +199,6 @@ class DeltaStore:
         self._unsynced.add(log)
         for checkpoint in (log.with_name("_last_checkpoint"), *log.parent.glob(f"{log.stem}.checkpoint*")):
             self._unsynced.add(checkpoint)
-        reach(f"{name}: committed")
         self._commits_unsynced += 1
         if self._commits_unsynced == MOST_UNSYNCED:
             self.sync()
