@@ -24,7 +24,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("
 ADRS = sorted((ROOT / "docs" / "adr").iterdir())
 NEEDED = (
     *("architecture", "dashboard", "glossary", "history", "coming-from-the-notebooks", "databricks"),
-    *("cli", "contracts", "functions", "models", "quarantine", "rules"),
+    *("cli", "contracts", "functions", "models", "quarantine", "reliability", "rules"),
 )
 TESTS = {
     name for path in ROOT.glob("tests/**/test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))
