@@ -27,6 +27,8 @@ EXEMPT = {
     "generate": "makes a new project",
     "scaffold.py": "makes a new project",
     "usercache.py": "only makes the next start quicker",
+    "alerting.py": "remembers what was told; without it, it is told again",
+    "export.py": "writes what a person asked for, to where they said",
     "reporting.py": "writes what a person asked for, to where they said",
     "tasks/sheets.py": "writes what a person asked for, to where they said",
     "engines/scratch.py": "what stands there is gone with its process",
