@@ -78,10 +78,6 @@ class Ledger:
         self._held: dict[str, tuple[Table, list[Row]]] | None = None
         self._afterwards: list[Callable[[], object]] = []
 
-    def forget(self) -> None:
-        """What was read is read anew: somebody else may have changed more than the newest version."""
-        self._known.clear()
-
     def create(self) -> None:
         """All tables of the ledger exist."""
         for table in LEDGER:

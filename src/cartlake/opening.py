@@ -41,15 +41,14 @@ class Door:
 
     def context(self, *, anew: bool = False) -> Context:
         """The opened lake, to look at; its tables exist."""
-        context = self.as_it_is()
         if not self._is_created:
-            if not pipeline.is_created(context):
+            if not pipeline.is_created(self.as_it_is()):
                 with self._held():
-                    pipeline.create_tables(context)
+                    pipeline.create_tables(self.as_it_is())
                     if not anew:
-                        settle_definitions(context)
+                        settle_definitions(self.as_it_is())
             self._is_created = True
-        return context
+        return self.as_it_is()
 
     def as_it_is(self) -> Context:
         """The opened lake, to look at; what is there may be damaged."""
@@ -81,6 +80,7 @@ class Door:
     def _held(self) -> Iterator[None]:
         with self._lock.held(self._wait) as is_left_by_dead:
             if is_left_by_dead:
+                self.close()  # what it read may be set aside
                 runs.recover_tables(self.as_it_is())
             yield
 

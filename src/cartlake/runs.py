@@ -32,7 +32,6 @@ def recover_tables(context: Context) -> None:
     production = context.production_tables
     prepared = (prepared_table(table) for table in production)
     tables: tuple[Table, ...] = (*LEDGER, *context.stage_tables, *production, *prepared)
-    context.ledger.forget()
     set_aside = context.engine.recover([table.name for table in tables])
     if set_aside:
         context.engine.create(MAINTENANCE)
