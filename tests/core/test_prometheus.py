@@ -14,7 +14,7 @@ def test_names_labels_and_values_come_back_as_they_were_also_hostile_ones() -> N
     text = exposition(
         [
             Gauge("cartlake_feed_rows_in", 'Rows: \\ and\nlines "here".', [({"feed": hostile}, Decimal("516.000000"))]),
-            Gauge("cartlake_publication", "Number.", [({}, 120)]),
+            Gauge("cartlake_publication", "Number.", [({}, Decimal(120))]),
             Gauge("cartlake_feed_score", "Nothing was measured.", []),
         ]
     )
