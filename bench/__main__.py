@@ -1,5 +1,6 @@
 """`make bench`: a generated day of orders through the whole flow, against the floor of parsing the same files and
-writing them to Parquet once; what reading costs, part by part; how long a small batch takes on a warm `watch`.
+writing them to Parquet once; what reading costs, part by part; how long a small batch takes on a warm `watch`;
+and, with --growth, what one batch costs on top of histories of several sizes.
 
 Only ratios of one run mean anything: machines differ, and shared ones differ from minute to minute.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.growth import BATCH, CPU, Growth, grown
 from bench.measure import Measured, floor, in_child, whole_run
 from bench.reading import Ratio, reading_ratios
 from bench.warm import warm_latency
@@ -28,17 +30,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--orders", type=int, default=1_000_000, help="orders of the day (default: 1,000,000)")
     parser.add_argument("--rounds", type=int, default=10, help="small batches on a warm watch (default: 10)")
+    parser.add_argument(
+        "--growth",
+        type=int,
+        nargs="*",
+        metavar="ORDERS",
+        help="instead: one batch on top of histories of so many orders (default: 100000 1000000)",
+    )
     parser.add_argument("--json", type=Path, help="write the figures here too")
     given = parser.parse_args()
     console.print(f"{platform.platform()}, Python {platform.python_version()}, {_versions()}")
     with tempfile.TemporaryDirectory(prefix="cartlake-bench-") as folder:
+        if given.growth is not None:
+            sizes = given.growth or [100_000, 1_000_000]
+            grown_to = [grown(Path(folder), size, console.print) for size in sizes]
+            _show_growth(grown_to)
+            _write(given.json, {"growth": grown_to})
+            return
         ratios = reading_ratios(Path(folder) / "reading", given.orders // 5)
         _show_ratios(ratios)
         figures = _large_day(Path(folder) / "shop", given.orders) | {"warm": warm_latency(Path(folder), given.rounds)}
         figures["reading"] = [vars(each) | {"ratio": each.ratio} for each in ratios]
     _show_warm(figures["warm"])
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=2, default=vars) + "\n", "utf-8")
+    _write(given.json, figures)
+
+
+def _write(path: Path | None, figures: dict[str, object]) -> None:
+    if path:
+        path.write_text(json.dumps(figures, indent=2, default=vars) + "\n", "utf-8")
 
 
 def _versions() -> str:
@@ -82,6 +101,32 @@ def _show_run(base: Measured, run: Measured) -> None:
     table.add_row("cartlake run", f"{run.seconds:.2f}", f"{ratio:.1f}", style="bold")
     console.print(table)
     console.print(f"peak memory: floor {base.peak_mb:,.0f} MB, run {run.peak_mb:,.0f} MB")
+
+
+def _show_growth(sizes: list[Growth]) -> None:
+    """Seconds per size, and how many times the smallest history's; steps below 0.05 s are left out."""
+    table = Table(title=f"The same batch of {BATCH:,} orders on top of growing histories: wall seconds")
+    table.add_column("step")
+    for size in sizes:
+        table.add_column(f"{size.orders:,}", justify="right")
+    table.add_column("growth", justify="right")
+    table.add_row(
+        "cartlake run", *(f"{size.seconds:.2f}" for size in sizes), _times(sizes[0].seconds, sizes[-1].seconds)
+    )
+    cpu = [size.parts.get(CPU, 0.0) for size in sizes]
+    table.add_row("CPU seconds", *(f"{value:.2f}" for value in cpu), _times(cpu[0], cpu[-1]))
+    for found, style in (([size.parts for size in sizes], ""), ([size.floors for size in sizes], "dim")):
+        for name in dict.fromkeys(name for one in found for name in one):
+            values = [one.get(name, 0.0) for one in found]
+            if max(values) >= 0.05 and name != CPU:
+                said = name if not style else f"floor: {name}"
+                table.add_row(said, *(f"{value:.2f}" for value in values), _times(values[0], values[-1]), style=style)
+    console.print(table)
+    console.print("peak memory: " + ", ".join(f"{size.orders:,} orders {size.peak_mb:,.0f} MB" for size in sizes))
+
+
+def _times(first: float, last: float) -> str:
+    return f"{last / first:.2f}x" if first >= 0.02 else ""
 
 
 def _show_warm(seconds: object) -> None:

@@ -183,6 +183,7 @@ def example(empty_lake: Path) -> Iterator[Shop]:
         shop.lake.close()
 
 
+@pytest.mark.timeout(1800)
 @settings(max_examples=examples(20), suppress_health_check=SLOWLY)
 @given(delivered=deliveries("ab", 2), course=courses, decisions=DECISIONS)
 def test_production_is_what_a_plain_reference_makes_of_the_published_deliveries(

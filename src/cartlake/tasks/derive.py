@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cartlake.core import history
 from cartlake.core.entries import Publication
+from cartlake.core.growing import GROWING, grown, seen
 from cartlake.core.model import Model
 from cartlake.core.sqltext import names, same, semi_join
 from cartlake.core.table import Table
@@ -16,9 +19,9 @@ _BY_KEY = frozenset({"customer_totals", "product_totals", "daily_sales"})
 _LOOK_UPS = {"customers": "customer_id", "products": "product_id", "inventory": "product_id", "shipping": "order_id"}
 
 
-def stored_model_changes(context: Context, base: Publication) -> list[Table]:
+def stored_model_changes(context: Context, base: Publication, touched: Collection[str]) -> list[Table]:
     """`changes_<model>` and `after_<model>` of every stored model, in dependency order; the tables that change.
-    Reads `before_<table>`, `changes_<table>` and `after_<table>` of the histories."""
+    Reads `before_<table>`, `changes_<table>` and `after_<table>` of the histories, of which those `touched` change."""
     engine, changed = context.engine, []
     for model in context.stored_models:
         table = context.model_table(model)
@@ -28,8 +31,11 @@ def stored_model_changes(context: Context, base: Publication) -> list[Table]:
             engine.values(before, table.columns, [])
         else:
             engine.read(before, table, base.tables[table.name])
-        _bind(context, model, table, anew=anew)
-        engine.define("computed", model.sql, context.parameters)
+        if model.name in GROWING and _is_by_key(model) and not anew:
+            _grow(context, model, table)
+        else:
+            _bind(context, model, table, touched, anew=anew)
+            engine.define("computed", model.sql, context.parameters)
         if engine.materialise(changes, history.changes_between(table.column_names, table.key, ())) or anew:
             changed.append(table)
         engine.define(f"after_{table.name}", history.after(table.column_names, table.key, before, changes))
@@ -43,7 +49,7 @@ def is_anew(context: Context, table: Table, base: Publication) -> bool:
     return table.name not in base.tables or (is_model and is_redefined)
 
 
-def _bind(context: Context, model: Model, table: Table, *, anew: bool) -> None:
+def _bind(context: Context, model: Model, table: Table, touched: Collection[str], *, anew: bool) -> None:
     """The model's inputs under their own names, and `stored`, restricted to the keys that can have changed: to
     everything if the model is computed anew, and for one of which nothing better is known."""
     inputs = model.inputs
@@ -53,7 +59,7 @@ def _bind(context: Context, model: Model, table: Table, *, anew: bool) -> None:
         context.engine.define("stored", f"SELECT * FROM before_{table.name}")
         return
     if model.name == ORDER_LINES:
-        _bind_order_lines(context)
+        _bind_order_lines(context, touched)
     else:
         _bind_by_key(context, model, inputs[0])
     context.engine.define("stored", semi_join(f"before_{table.name}", "scope", model.key))
@@ -67,40 +73,61 @@ def _is_by_key(model: Model) -> bool:
 
 def _bind_by_key(context: Context, model: Model, source: str) -> None:
     """`scope`: the model's keys in the rows of `source` that change, as they were and as they will be."""
-    parent = next(table for table in context.production_tables if table.name == source)
     keys = names(model.key)
-    was = semi_join(f"before_{source}", f"changes_{source}", parent.key)
     context.engine.materialise(
         "scope",
-        f"SELECT DISTINCT {keys} FROM (SELECT {keys} FROM changes_{source} UNION ALL SELECT {keys} FROM ({was}) was) k",
+        f"SELECT DISTINCT {keys} FROM (SELECT {keys} FROM changes_{source}"
+        f" UNION ALL SELECT {keys} FROM ({_was(context, source)}) was) k",
     )
     context.engine.define(source, semi_join(f"after_{source}", "scope", model.key))
 
 
-def _bind_order_lines(context: Context) -> None:
+def _was(context: Context, source: str) -> str:
+    """The rows of `source` that change, as they were. Rows that are new were nowhere: for them nothing is read."""
+    parent = next(table for table in context.production_tables if table.name == source)
+    return semi_join(f"before_{source}", f"(SELECT * FROM changes_{source} WHERE _change <> 'insert')", parent.key)
+
+
+def _grow(context: Context, model: Model, table: Table) -> None:
+    """`computed` and `stored` for the keys of the rows that change: summed from all rows where a row left or changed
+    (`shrinking`), from the stored total and what was `brought` where rows only came."""
+    engine, growing, [source] = context.engine, GROWING[model.name], model.inputs
+    columns = next(each for each in context.production_tables if each.name == source).column_names
+    engine.materialise("shrinking", f"SELECT DISTINCT {names(model.key)} FROM ({_was(context, source)}) was")
+    engine.materialise(
+        "brought",
+        f"SELECT {names(columns, 'c')} FROM changes_{source} c LEFT ANTI JOIN shrinking k"
+        f" ON {same(model.key, 'c', 'k')}",
+    )
+    for total, column in growing.distinct.items():
+        engine.materialise(f"seen_{total}", seen(growing, model.key, column, f"before_{source}"))
+    shrinking = semi_join(f"after_{source}", "shrinking", model.key)
+    engine.define(source, f"SELECT {names(columns)} FROM ({shrinking}) s UNION ALL SELECT * FROM brought")
+    engine.materialise("summed", model.sql, context.parameters)
+    engine.define("computed", grown(growing, table))
+    keys = f"(SELECT {names(model.key)} FROM summed UNION SELECT {names(model.key)} FROM shrinking)"
+    engine.define("stored", semi_join(f"before_{table.name}", keys, model.key))
+
+
+def _bind_order_lines(context: Context, touched: Collection[str]) -> None:
     """`scope`: the order lines that may look different, because their own versions moved, or what they look up as of
-    their time did; the five histories are restricted to what these lines need."""
+    their time did, in the histories `touched`; the five histories are restricted to what these lines need."""
     engine = context.engine
     moved = [
         f"SELECT e.order_id, e.order_line FROM before_enriched_orders e JOIN ({_moved(context, name, column)}) m"
         f" ON e.{column} = m.{column} WHERE m.is_first OR e.ordered_at >= m.moved_from"
         for name, column in _LOOK_UPS.items()
-        if name != "shipping"
+        if name != "shipping" and name in touched
     ]
     shipped = "SELECT order_id FROM changes_shipping UNION ALL SELECT b.order_id FROM before_shipping b" + (
         " LEFT SEMI JOIN changes_shipping c ON b.shipping_id = c.shipping_id"
     )
-    engine.materialise(
-        "scope",
-        " UNION ".join(
-            [
-                "SELECT order_id, order_line FROM changes_orders",
-                *moved,
-                f"SELECT e.order_id, e.order_line FROM before_enriched_orders e LEFT SEMI JOIN ({shipped}) m"
-                " ON e.order_id = m.order_id",
-            ]
-        ),
-    )
+    if "shipping" in touched:
+        moved.append(
+            f"SELECT e.order_id, e.order_line FROM before_enriched_orders e LEFT SEMI JOIN ({shipped}) m"
+            " ON e.order_id = m.order_id"
+        )
+    engine.materialise("scope", " UNION ".join(["SELECT order_id, order_line FROM changes_orders", *moved]))
     engine.materialise("orders", semi_join("after_orders", "scope", _LINE))
     for name, column in _LOOK_UPS.items():
         engine.define(name, semi_join(f"after_{name}", "orders", (column,)))

@@ -66,7 +66,7 @@ def changed_tables(context: Context, acceptance: Acceptance, base: Publication) 
         if _history_changes(context, contract, acceptance, base)
     ]
     _define_after(context)
-    return touched + derive.stored_model_changes(context, base)
+    return touched + derive.stored_model_changes(context, base, {table.name for table in touched})
 
 
 def _write(context: Context, table: Table) -> int:
