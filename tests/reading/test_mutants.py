@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +21,9 @@ from cartlake.errors import FileRejected
 from cartlake.settings import load_settings
 from tests.reading.intake import changed
 from tests.reading.mutants import Mutant, Told, mutant, read_plainly
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 MANY, PARTS = 20_000, 8
 LIMIT = 4_000  # bytes of a line: some mutants have longer ones
@@ -109,11 +113,11 @@ def test_a_mutated_file_is_read_as_a_plain_reading_reads_it(part: int) -> None:
     assert many * 0.5 < read < many * 0.95, "most are read, some are rejected"
 
 
-def read_by_engine(folder: Path, start: int, count: int) -> tuple[int, int]:
+def read_by_engine(folder: Path, start: int, count: int, engine: str = "embedded", **given: object) -> tuple[int, int]:
     """Records by the engine are those of the splitter; how many files its fast reader read, and how many not."""
-    settings = load_settings(folder, {}, {})
+    settings = load_settings(folder, {}, {"engine": {"name": engine}})
     settings.archive_folder.mkdir()
-    opened = open_engine(settings)
+    opened = open_engine(settings, **given)
     fast = slow = 0
     try:
         for of in mutants(start, count):
@@ -147,6 +151,13 @@ def test_an_engine_reads_mutated_files_as_the_splitter_does(tmp_path: Path) -> N
     fast, slow = read_by_engine(tmp_path, 0, 1_500)
     assert fast > 100
     assert slow > 500
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_spark_reads_mutated_files_as_the_splitter_does(tmp_path: Path, spark_session: SparkSession) -> None:
+    fast, slow = read_by_engine(tmp_path, 0, 60, "spark", session=spark_session)
+    assert (fast, slow > 20) == (0, True)
 
 
 @pytest.mark.slow
