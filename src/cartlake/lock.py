@@ -72,11 +72,11 @@ class LakeLock:
         self._lock.release()
 
     def _acquire(self, wait: float) -> None:
-        try:
-            with self._writing():
+        with self._writing():
+            try:
                 self._lock.acquire(timeout=wait)
-        except Timeout:
-            raise self._locked() from None
+            except Timeout:  # an OSError, too
+                raise self._locked() from None
 
     def _sign(self) -> None:
         command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])  # further arguments may quote data
