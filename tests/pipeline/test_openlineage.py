@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from openlineage.client.generated.base import RunEvent
 
 from tests.core.openlineage_model import read
+from tests.pipeline.listening import Listener, listening
 from tests.pipeline.shop import TASKS, Shop, a_day, customer, order
 
 CANARY = "canary@example.com"
@@ -116,41 +115,20 @@ def test_no_data_of_people_are_in_the_events(shop: Shop) -> None:
     assert "Main St" not in text
 
 
-class _Endpoint(BaseHTTPRequestHandler):
-    taken: list[tuple[str | None, dict[str, Any]]]
-    answer = 201
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.taken.append((self.headers["Authorization"], json.loads(body)))
-        self.send_response(self.answer)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing on stderr."""
-
-
 @pytest.fixture
-def endpoint() -> Iterator[tuple[type[_Endpoint], str]]:
-    handler = type("Handler", (_Endpoint,), {"taken": []})
-    server = HTTPServer(("127.0.0.1", 0), handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield handler, f"http://127.0.0.1:{server.server_port}/api/v1/lineage"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def endpoint() -> Iterator[Listener]:
+    with listening("/api/v1/lineage") as listener:
+        yield listener
 
 
 def test_an_endpoint_gets_each_event_with_the_key_and_one_that_refuses_fails_no_run(
-    tmp_path: Path, endpoint: tuple[type[_Endpoint], str]
+    tmp_path: Path, endpoint: Listener
 ) -> None:
-    handler, address = endpoint
-    shop = Shop(tmp_path / "shop", lineage={"openlineage": address, "api_key": "s3cret"})
+    shop = Shop(tmp_path / "shop", lineage={"openlineage": endpoint.address, "api_key": "s3cret"})
     shop.deliver("b1", customers=[customer()])
     assert shop.run().notices == ()
-    assert Counter(key for key, _ in handler.taken) == {"Bearer s3cret": 16}
-    handler.answer = 500
+    assert Counter(endpoint.keys) == {"Bearer s3cret": 16}
+    endpoint.answer = 500
     shop.deliver("b2", "2025-03-02", customers=[customer("C-2")])
     report = shop.run()
     assert report.batches[0].batch.status == "published"

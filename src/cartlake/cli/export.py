@@ -23,7 +23,7 @@ class ExportOptions:
     """The options of `export`, by their names on the command line."""
 
     what: Annotated[
-        str | None, typer.Argument(metavar="[TABLE|SQL]", help="A table, a view, or one SELECT.", show_default=False)
+        str | None, typer.Argument(metavar="TABLE|SQL", help="A table, a view, or one SELECT.", show_default=False)
     ] = None
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .parquet or .xlsx file.")

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def files(
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="Part of its name, or the beginning of its SHA-256.", show_default=False),
+        typer.Argument(metavar="FILE", help="Part of its name, or the beginning of its SHA-256.", show_default=False),
     ] = None,
     limit: Limit = None,
     project: Project = HERE,

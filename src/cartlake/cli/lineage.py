@@ -29,9 +29,7 @@ def register(app: typer.Typer) -> None:
 def lineage(
     target: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[TABLE[.COLUMN] [KEY...]]", help="What to follow; nothing: everything.", show_default=False
-        ),
+        typer.Argument(metavar="TABLE[.COLUMN] KEY", help="What to follow; nothing: everything.", show_default=False),
     ] = None,
     row: Annotated[bool, typer.Option("--row", help="Follow the row of TABLE with this KEY.")] = False,
     project: Project = HERE,
