@@ -27,10 +27,10 @@ WITH_SPARK := $(if $(shell command -v java 2>/dev/null),$(HAS_SPARK))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all check bundle-check bench browser docs-shots docs-svg spark-setup clean
+.PHONY: help demo test test-all check bundle-check bench browser docs-shots docs-svg spark-setup spark-cluster clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(HAS_RUN) ## set up, generate a small shop, run it, show what came out
 	@$(BIN)/cartlake demo $(ARGS)
@@ -53,6 +53,9 @@ bundle-check: $(HAS_DEV) ## ask Databricks' own package (see its licence) about 
 
 bench: $(HAS_RUN) ## measure the flow against the floor, task by task
 	$(BIN)/python -m bench $(ARGS)
+
+spark-cluster: $(HAS_DEV) $(HAS_SPARK) ## run two batches on a Spark cluster of two workers, on this machine
+	@$(BIN)/python -m pytest -m slow tests/cluster $(ARGS)
 
 spark-setup: $(HAS_SPARK) ## install PySpark, and fetch the JARs of Delta Lake once into the user's cache
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.growth import BATCH, CPU, Growth, grown
-from bench.measure import Measured, floor, in_child, whole_run
+from bench.measure import Measured, floor, in_child, spark_run, whole_run
+from bench.plain_spark import plain_script
 from bench.reading import Ratio, reading_ratios
 from bench.warm import warm_latency
 from cartlake.generate import ShopPlan, generate
@@ -37,6 +39,7 @@ def main() -> None:
         metavar="ORDERS",
         help="instead: one batch on top of histories of so many orders (default: 100000 1000000)",
     )
+    parser.add_argument("--spark", action="store_true", help="on local Spark too, and against a plain PySpark script")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     given = parser.parse_args()
     console.print(f"{platform.platform()}, Python {platform.python_version()}, {_versions()}")
@@ -49,9 +52,11 @@ def main() -> None:
             return
         ratios = reading_ratios(Path(folder) / "reading", given.orders // 5)
         _show_ratios(ratios)
-        figures = _large_day(Path(folder) / "shop", given.orders) | {"warm": warm_latency(Path(folder), given.rounds)}
+        figures = _large_day(Path(folder) / "shop", given.orders, is_on_spark=given.spark)
         figures["reading"] = [vars(each) | {"ratio": each.ratio} for each in ratios]
-    _show_warm(figures["warm"])
+        if given.rounds:
+            figures["warm"] = warm_latency(Path(folder), given.rounds)
+            _show_warm(figures["warm"])
     _write(given.json, figures)
 
 
@@ -67,7 +72,7 @@ def _versions() -> str:
     return f"DuckDB {duckdb.__version__}, deltalake {deltalake.__version__}"
 
 
-def _large_day(project: Path, orders: int) -> dict[str, object]:
+def _large_day(project: Path, orders: int, *, is_on_spark: bool) -> dict[str, object]:
     create_project(project)
     plan = ShopPlan(days=1, orders_per_day=orders, customers=orders // 5, products=5_000, seed=1)
     console.print(f"Generating a day of {orders:,} orders ...")
@@ -75,10 +80,29 @@ def _large_day(project: Path, orders: int) -> dict[str, object]:
     files = sorted((project / "landing").rglob("*.csv"))
     size = sum(file.stat().st_size for file in files)
     console.print(f"{len(files)} files, {size / 1e6:,.0f} MB of CSV")
+    again = project.with_name("spark")
+    if is_on_spark:
+        shutil.copytree(project, again)
     base = in_child(floor, files)
     run = in_child(whole_run, project)
     _show_run(base, run)
-    return {"orders": orders, "bytes": size, "floor": base, "run": run, "ratio": run.seconds / base.seconds}
+    figures = {"orders": orders, "bytes": size, "floor": base, "run": run, "ratio": run.seconds / base.seconds}
+    return figures | (_on_spark(again, run) if is_on_spark else {})
+
+
+def _on_spark(project: Path, embedded: Measured) -> dict[str, object]:
+    """cartlake on local Spark against a plain script with the same settings, and against the embedded engine."""
+    script, run = in_child(plain_script, project), in_child(spark_run, project)
+    table = Table(title="The same day on local Spark")
+    for name in ("step", "seconds", "x script", "x embedded"):
+        table.add_column(name, justify="left" if name == "step" else "right")
+    for title, measured in (("plain PySpark script", script), ("cartlake run on Spark", run)):
+        for step, seconds in measured.parts:
+            table.add_row(f"  {step}", f"{seconds:.1f}", "", "", style="dim")
+        ratios = (f"{measured.seconds / other.seconds:.1f}" for other in (script, embedded))
+        table.add_row(title, f"{measured.seconds:.1f}", *ratios, style="bold")
+    console.print(table)
+    return {"script": script, "spark": run, "x_script": run.seconds / script.seconds}
 
 
 def _show_ratios(ratios: list[Ratio]) -> None:

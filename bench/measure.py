@@ -56,14 +56,20 @@ def floor(files: Sequence[Path]) -> list[tuple[str, float]]:
     return []
 
 
-def whole_run(project: Path) -> list[tuple[str, float]]:
+def whole_run(project: Path, engine: str = "embedded") -> list[tuple[str, float]]:
     """`cartlake run` over what has landed; the seconds of its tasks, and what was between them."""
     from cartlake.lake import Lake
+    from cartlake.settings import load_settings
 
     parts: list[tuple[str, float]] = []
     started = time.perf_counter()
-    with Lake(project) as lake:
+    with Lake(settings=load_settings(project, {}, {"engine": {"name": engine}})) as lake:
         report = lake.run(lambda task, _: parts.append((task.task, task.seconds)))
     assert [each.batch.status.value for each in report.batches] == ["published"], report.batches
     rest = time.perf_counter() - started - sum(seconds for _, seconds in parts)
     return [*parts, ("opening, landing, ledger", rest)]
+
+
+def spark_run(project: Path) -> list[tuple[str, float]]:
+    """The same on local Spark."""
+    return whole_run(project, "spark")

@@ -16,6 +16,7 @@ from cartlake.core.cells import cell_text, inert
 from cartlake.core.entries import Publication
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
+from cartlake.published import published_names
 from cartlake.sheet import write_sheet
 from cartlake.tasks.context import Context
 
@@ -47,7 +48,7 @@ def export(
     is none, or the one before. Raises UsageError: another suffix, a file that is there, a place inside the lake."""
     write = _writer(path, csv_format)
     _require_free(context, path, force=force)
-    names = queries.published_names(context)
+    names = published_names(context)
     sql = f"SELECT * FROM {what}" if what.lower() in names else what
     with queries.published(context, at), _replacing(path) as beside:
         rows = write(context, sql, names, beside)
@@ -144,7 +145,7 @@ def _write_snapshot(context: Context, folder: Path, at: str | None) -> list[Expo
     with queries.published(context, at) as publication:
         for name in sorted([*(table.name for table in context.production_tables), *views]):
             path = folder / f"{name}.parquet"
-            rows = _as_parquet(context, f"SELECT * FROM {name}", queries.published_names(context), path)
+            rows = _as_parquet(context, f"SELECT * FROM {name}", published_names(context), path)
             written.append(Exported(name, path, rows, path.stat().st_size))
     lines = [
         f"CREATE OR REPLACE VIEW {each.name} AS SELECT * FROM read_parquet('{each.path.name}');" for each in written

@@ -7,7 +7,6 @@ made to survive a power failure.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,8 +26,9 @@ from cartlake.core.entries import (
     StagedFile,
     TaskRun,
 )
+from cartlake.core.ledger_views import LEDGER_VIEWS
 from cartlake.core.names import normalise
-from cartlake.core.rows import batch_of, batch_row, made
+from cartlake.core.rows import batch_of, batch_row, made, run_of, run_row
 from cartlake.core.table import Table
 from cartlake.core.tables import (
     BATCH_FILES,
@@ -36,16 +36,14 @@ from cartlake.core.tables import (
     DEFINITIONS,
     FILES,
     LEDGER,
-    LEDGER_VIEWS,
     MAINTENANCE,
     PREPARATIONS,
     PUBLICATIONS,
     RUNS,
     TASKS,
-    batches_view,
-    newest,
 )
 from cartlake.engines.base import Engine, Row, Where
+from cartlake.errors import CommitConflict
 from cartlake.logs import recorded
 
 Clock = Callable[[], datetime]
@@ -136,15 +134,18 @@ class Ledger:
     # runs and tasks
 
     def record_run(self, run: Run) -> None:
-        self._append(RUNS, [self._stamped(run) | {"batches": json.dumps(run.batches)}])
+        self._append(RUNS, [run_row(run) | {"recorded_at": self.now()}])
         recorded("run", [run], "run_id", "status", "batches")
+
+    def begin_run(self, run: Run) -> bool:
+        """The run is in the ledger, unless another process began one since the runs were read; whether it is."""
+        if is_begun := self._append_next(RUNS, run_row(run) | {"recorded_at": self.now()}, "turn"):
+            recorded("run", [run], "run_id", "status", "batches")
+        return is_begun
 
     def runs(self) -> list[Run]:
         rows = self._newest(RUNS, ("run_id",))
-        return sorted(
-            (made(Run, row | {"batches": tuple(json.loads(str(row["batches"])))}) for row in rows),
-            key=lambda run: run.started_at,
-        )
+        return sorted(map(run_of, rows), key=lambda run: run.started_at)
 
     def record_tasks(self, tasks: Sequence[TaskRun]) -> None:
         self._append(TASKS, [self._stamped(task) for task in tasks])
@@ -186,8 +187,9 @@ class Ledger:
         return next((one for one in self.preparations() if one.batch_id == batch_id), None)
 
     def publish(self, publication: Publication) -> None:
-        """This commit is the moment of publication."""
-        self._append(PUBLICATIONS, [vars(publication)])
+        """This commit is the moment of publication. Raises CommitConflict if another process published meanwhile."""
+        if not self._append_next(PUBLICATIONS, vars(publication), "publication_id"):
+            raise CommitConflict("published_meanwhile", "another process published meanwhile", hint="Run it again.")
         recorded("published", [publication], "publication_id", "batch_id", "kind")
 
     def publications(self) -> list[Publication]:
@@ -205,20 +207,6 @@ class Ledger:
 
     def maintenance(self) -> list[MaintenanceStep]:
         return [made(MaintenanceStep, row) for row in self._rows(MAINTENANCE)]
-
-    # the tables themselves
-
-    def define_views(self) -> None:
-        """The relations `batches`, `batch_files`, `files`, `runs`, `tasks`, … as people query them."""
-        for name, (table, identity) in LEDGER_VIEWS.items():
-            if table is BATCH_FILES:
-                rows = [[row[column] for column in table.column_names] for row in self._announced_rows()]
-                self._engine.values(name, table.columns, rows)
-                continue
-            self._engine.read(f"_{table.name}", table)
-            self._engine.define(name, newest(table, identity, f"_{table.name}"))
-        self._engine.read("_ledger_batches", BATCHES)
-        self._engine.define("batches", batches_view("_ledger_batches"))
 
     def _newest(self, table: Table, identity: tuple[str, ...], where: Where | None = None) -> list[Row]:
         """The newest row of each identity, in the order in which the identities were first recorded."""
@@ -262,6 +250,11 @@ class Ledger:
             for action in afterwards:
                 action()
 
+    def discard(self) -> None:
+        """What was recorded in the innermost `together` was not, and what was to happen then does not."""
+        if self._held is not None:
+            self._held, self._afterwards = {}, []
+
     def once_committed(self, action: Callable[[], object]) -> None:
         """`action` runs when everything recorded so far is committed and on the disk."""
         if self._held is None:
@@ -276,6 +269,14 @@ class Ledger:
             self._commit(table, shown)
             return
         self._held.setdefault(table.name, (table, []))[1].extend(shown)
+
+    def _append_next(self, table: Table, row: Mapping[str, Any], number: str) -> bool:
+        if not self._engine.arbitrates:
+            self._append(table, [row])
+            return True
+        with self._engine.scope():
+            self._engine.values("_ledger_rows", table.columns, [[row[name] for name in table.column_names]])
+            return self._engine.append_next(table, "_ledger_rows", number)
 
     def _commit(self, table: Table, shown: Sequence[Row]) -> None:
         if not shown:

@@ -13,6 +13,8 @@ from cartlake.engines.scratch import sweep
 from cartlake.errors import ConfigError, UsageError
 from cartlake.ledger import Clock
 from cartlake.lock import LakeLock
+from cartlake.owning import require_no_run
+from cartlake.published import show_to_readers
 from cartlake.settings import Settings
 from cartlake.tasks.context import Context
 from cartlake.tasks.shapes import settle_definitions
@@ -63,21 +65,30 @@ class Door:
         return pipeline.open_context(self._settings, engine, self._clock)
 
     @contextmanager
-    def locked(self, *, anew: bool = False) -> Iterator[Context]:
+    def locked(self, *, anew: bool = False, beside_runs: bool = False) -> Iterator[Context]:
         """The opened lake, to write to; its tables are as today's contracts want them, unless the caller makes them
-        `anew`. What was done is on the disk when the lock is given back. Raises Locked, ContractError."""
+        `anew`. What was done is on the disk when the lock is given back. Where the engine lets several processes write,
+        there is no lock, and only who works `beside_runs` may while a run is under way. Raises Locked, ContractError.
+        """
         with self._held():
             context = self.context(anew=anew)
+            if not beside_runs:
+                require_no_run(context)
             sweep(self._settings.project)
             if not anew:
                 settle_definitions(context)
+            show_to_readers(context)
             try:
                 yield context
+                show_to_readers(context)
             finally:
                 context.engine.sync()
 
     @contextmanager
     def _held(self) -> Iterator[None]:
+        if self.as_it_is().engine.arbitrates:
+            yield
+            return
         with self._lock.held(self._wait) as is_left_by_dead:
             if is_left_by_dead:
                 self.close()  # what it read may be set aside

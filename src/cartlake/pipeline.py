@@ -21,6 +21,7 @@ from cartlake.engines.base import Engine
 from cartlake.errors import TableMissing, UsageError
 from cartlake.ledger import Clock, Ledger, utc_now
 from cartlake.project import load_contracts, load_models
+from cartlake.published import show_to_readers
 from cartlake.runs import end_run, published_batches
 from cartlake.settings import Settings
 from cartlake.tasks.attempt import Attempt, OnTask
@@ -227,6 +228,7 @@ def _publish(
     result = attempt.of(work)
     published = replace(batch, status=BatchStatus.PUBLISHED, run_id=None, restage=False)
     context.ledger.record_batches([published])
+    show_to_readers(context)
     return attempt.record(result, on_task)
 
 

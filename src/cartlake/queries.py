@@ -11,6 +11,7 @@ from cartlake.core import known
 from cartlake.core.batch import Batch
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, Publication, TaskRun
+from cartlake.core.ledger_views import LEDGER_VIEWS
 from cartlake.core.model import (
     BATCH_COUNTS,
     EARLIER_COUNTS,
@@ -24,19 +25,15 @@ from cartlake.core.retention import require_kept
 from cartlake.core.sqltext import name, names
 from cartlake.core.table import Column
 from cartlake.core.tables import (
-    LEDGER_VIEWS,
-    OF_BATCHES,
-    QUARANTINE,
     VALIDATION_RESULTS,
     history_table,
     stage_table,
 )
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
+from cartlake.published import define_published, published_names
 from cartlake.tasks.context import Context
 from cartlake.tasks.places import line_of
-from cartlake.tasks.quarantined import define_quarantine
-from cartlake.tasks.shapes import tables_as_published
 
 
 @dataclass(frozen=True)
@@ -135,20 +132,8 @@ def batch_detail(context: Context, batch_id: str) -> BatchDetail:
 def published(context: Context, at: str | None = None) -> Iterator[Publication]:
     """Relations of every documented name: the tables of one publication, the views over them, logs and ledger."""
     publication = find_publication(context, at)
-    engine = context.engine
-    with engine.scope():
-        for table in tables_as_published(context, publication):
-            engine.read(table.name, table, publication.tables.get(table.name, 0))
-        for table in OF_BATCHES:
-            engine.read(table.name, table)
-        context.ledger.define_views()
-        define_quarantine(context)
-        known = publication.publication_id > 0
-        row = (publication.publication_id, publication.as_of_date, publication.published_at)
-        engine.values("publication", PUBLICATION, [row] if known else [])
-        for model in context.models:
-            if model.kind == "view":
-                engine.define(model.name, model.sql, context.parameters)
+    with context.engine.scope():
+        define_published(context, publication)
         yield publication
 
 
@@ -162,14 +147,6 @@ def find_publication(context: Context, at: str | None) -> Publication:
         raise UsageError("batch_not_published", f"batch {at} was never published")
     require_kept(made[-1], context.ledger.maintenance())
     return made[-1]
-
-
-def published_names(context: Context) -> list[str]:
-    """The tables and views that a query may read."""
-    views = [model.name for model in context.models if model.kind == "view"]
-    tables = [table.name for table in (*context.production_tables, *context.stage_tables)]
-    ledger = [*(table.name for table in OF_BATCHES), QUARANTINE.name, "batches", *LEDGER_VIEWS]
-    return sorted([*views, *tables, *ledger])
 
 
 def query(context: Context, sql: str, at: str | None) -> tuple[list[str], list[Row]]:

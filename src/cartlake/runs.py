@@ -22,6 +22,7 @@ from cartlake.core.retention import SET_ASIDE
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, MAINTENANCE, prepared_table
 from cartlake.errors import UsageError
+from cartlake.owning import joined, live_runs, require_unowned, unsettled
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context
 
@@ -43,11 +44,12 @@ def recover_tables(context: Context) -> None:
 def recover(context: Context) -> None:
     """Runs that ended without saying so are dead; their batches are as their publications say, or ready again."""
     ledger = context.ledger
+    alive = {run.run_id for run in live_runs(context)}
     for run in ledger.runs():
-        if run.status == "running":
+        if run.status == "running" and run.run_id not in alive:
             ledger.record_run(replace(run, status="dead", ended_at=ledger.now()))
     published = ledger.publications()
-    settled = [settle(batch, published) for batch in ledger.batches().values()]
+    settled = [settle(batch, published) for batch in ledger.batches().values() if batch.run_id not in alive]
     ledger.record_batches([batch for batch in settled if batch is not None])
 
 
@@ -74,19 +76,21 @@ def settle_published(context: Context) -> None:
 
 
 def survey(context: Context) -> tuple[str, ...]:
-    """Landing is looked at, new states of batches are in the ledger, finished manifests are in the archive; notices."""
+    """Landing is looked at, new states of batches are in the ledger, finished manifests are in the archive; notices.
+    Batches that another process is taking this moment are left to it."""
     settings, ledger = context.settings, context.ledger
     seen, known = look(context)
     policy = Policy(settings.landing.wait_for_files, settings.landing.on_missing)
-    decided = plan(seen, known, policy, ledger.now())
-    ledger.record_batches(decided.batches)
+    decided, taken = plan(seen, known, policy, ledger.now()), unsettled(context)
+    ledger.record_batches(batch for batch in decided.batches if batch.batch_id not in taken)
     ledger.once_committed(
         lambda: landing.tidy(settings.landing_folder, settings.archive_folder, settings.landing.manifests, decided)
     )
     if settings.landing.trigger == "quiet":
         patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
         still = timedelta(seconds=settings.landing.quiet_seconds)
-        ledger.record_batches(quiet_batches(seen, known.after(decided.batches), patterns, still, ledger.now()))
+        found = quiet_batches(seen, known.after(decided.batches), patterns, still, ledger.now())
+        ledger.record_batches(batch for batch in found if batch.batch_id not in taken)
     return (*seen.notices, *decided.notices)
 
 
@@ -109,21 +113,50 @@ def announce_landed(context: Context, batch_date: date | None) -> list[Path]:
     return written
 
 
-def start_run(context: Context, run_id: str | None = None, only: str | None = None) -> Run | None:
-    """The run's list of batches is fixed and they are `running`. Restaged batches go first, then by batch date; `only`
-    takes one batch. If nothing is ready: None; a run that has a name is over at once, so that its other tasks have
-    nothing to do either, whatever lands meanwhile."""
+def begin_run(
+    context: Context, run_id: str | None = None, only: str | None = None, *, take_over: bool = False
+) -> tuple[Run | None, tuple[str, ...]]:
+    """The run, and notices: landing was surveyed, the list of batches is fixed, and they are `running`. Of several
+    processes that begin one run, one fixes its list, and all have it. `take_over`: runs that died are settled first.
+    Where nothing is ready: None; a run that has a name is over at once, so that its other tasks have nothing to do
+    either, whatever lands meanwhile. Raises Locked if all there is belongs to another run."""
     ledger = context.ledger
-    batches = ledger.batches().values()
-    restaged = [batch for batch in batches if batch.restage and batch.status is BatchStatus.PUBLISHED]
-    ready = [batch for batch in batches if batch.status is BatchStatus.READY]
+    while True:
+        with ledger.together():
+            if take_over or context.engine.arbitrates:
+                recover(context)
+            notices, chosen = survey(context), _chosen(context, only)
+            if not chosen:
+                require_unowned(context)
+            if not chosen and run_id is None:
+                return None, notices
+            run = _new_run(context, run_id, chosen)
+            if ledger.begin_run(run):
+                ledger.record_batches(
+                    replace(batch, status=_under_way(batch), run_id=run.run_id, reason=None, actor=None)
+                    for batch in chosen
+                )
+                return run, notices
+            ledger.discard()
+        for known in ledger.runs():
+            if known.run_id == run_id:
+                return joined(context, known), notices
+
+
+def _chosen(context: Context, only: str | None) -> list[Batch]:
+    """What a run would take now. Restaged batches go first, then by batch date; `only` takes one batch."""
+    ledger, taken = context.ledger, unsettled(context)
+    owners = {run.run_id for run in ledger.runs() if run.status == "running"}
+    free = [b for b in ledger.batches().values() if b.batch_id not in taken and b.run_id not in owners]
+    restaged = [batch for batch in free if batch.restage and batch.status is BatchStatus.PUBLISHED]
+    ready = [batch for batch in free if batch.status is BatchStatus.READY]
     chosen = [*_in_order(restaged), *_in_order(ready)]
-    if only is not None:
-        chosen = [batch for batch in chosen if batch.batch_id == only]
-    if not chosen and run_id is None:
-        return None
-    now = ledger.now()
-    run = Run(
+    return [batch for batch in chosen if only is None or batch.batch_id == only]
+
+
+def _new_run(context: Context, run_id: str | None, chosen: Sequence[Batch]) -> Run:
+    now = context.ledger.now()
+    return Run(
         run_id=run_id or new_run_id(context),
         batches=tuple(batch.batch_id for batch in chosen),
         engine=context.settings.engine.name,
@@ -132,12 +165,8 @@ def start_run(context: Context, run_id: str | None = None, only: str | None = No
         started_at=now,
         ended_at=None if chosen else now,
         status="running" if chosen else "finished",
+        turn=1 + max((run.turn for run in context.ledger.runs()), default=0),
     )
-    ledger.record_run(run)
-    ledger.record_batches(
-        replace(batch, status=_under_way(batch), run_id=run.run_id, reason=None, actor=None) for batch in chosen
-    )
-    return run
 
 
 def _under_way(batch: Batch) -> BatchStatus:

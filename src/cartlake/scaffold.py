@@ -44,6 +44,10 @@ SETTINGS_TEXT = """\
 # memory_limit = "1500MB"
 # threads = 0
 
+# Spark with a catalog or a Connect server: after how many seconds without a sign of life a run counts as dead, so that
+# another one may have its batches.
+# run_timeout = 3600
+
 [gate]
 # What holds a batch back: a failed rule that says so ("rule"), or any failed rule of high severity ("high").
 # hold_on = "rule"

@@ -39,7 +39,8 @@ class Landing(Section):
 
 class EngineSettings(Section):
     """`memory_limit` bounds the embedded engine's own memory (`800MB`); `threads` 0 means all cores. On Spark `schema`
-    of `catalog` takes the tables in the place of the folder `lake`, and `remote` is a Connect server (`sc://host`)."""
+    of `catalog` takes the tables in the place of the folder `lake`, and `remote` is a Connect server (`sc://host`).
+    Where several processes may write, a run that has recorded nothing for `run_timeout` seconds is dead."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_alias=True)
 
@@ -50,6 +51,7 @@ class EngineSettings(Section):
     remote: str | None = None
     memory_limit: str = "1500MB"
     threads: Annotated[int, Field(ge=0)] = 0
+    run_timeout: Annotated[float, Field(gt=0)] = 3600
 
 
 class Gate(Section):

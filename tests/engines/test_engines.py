@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,7 @@ import pytest
 from deltalake import DeltaTable
 
 from cartlake.core.table import Column, Table
-from cartlake.engines.base import Engine
+from cartlake.engines.base import Compaction, Engine, Removal
 from cartlake.errors import EngineError, TableForeign, TableMissing, UsageError
 from cartlake.settings import Settings
 
@@ -73,22 +74,12 @@ def moved(customer: Sequence[object], city: str) -> tuple[object, ...]:
 
 # --- tables
 
-UPKEEP = ("optimize", "vacuum", "version_at")
-
-
-@pytest.mark.parametrize("verb", UPKEEP)
-def test_tables_can_be_kept_up(engine: Engine, verb: str, request: pytest.FixtureRequest) -> None:
-    if engine.target == "spark":
-        request.applymarker(pytest.mark.xfail(raises=AttributeError, reason="no maintenance on Spark yet", strict=True))
-    assert inspect.signature(getattr(type(engine), verb)) == inspect.signature(getattr(Engine, verb))
-
 
 def test_signatures_are_those_of_the_protocol(engine: Engine) -> None:
     verbs = {name: verb for name, verb in vars(Engine).items() if inspect.isfunction(verb) and name[0] != "_"}
-    assert len(verbs) > 12
+    assert len(verbs) > 15
     for name, verb in verbs.items():
-        if name not in UPKEEP:
-            assert inspect.signature(getattr(type(engine), name)) == inspect.signature(verb), name
+        assert inspect.signature(getattr(type(engine), name)) == inspect.signature(verb), name
 
 
 def test_a_table_has_version_0_no_rows_and_our_properties(engine: Engine, settings: Settings) -> None:
@@ -143,6 +134,18 @@ def test_an_empty_append_commits_nothing(engine: Engine) -> None:
     assert engine.version("customers") == 2
     assert stored(engine, CUSTOMERS) == [ADA, ADA]
     assert stored(engine, CUSTOMERS, 1) == [ADA]
+
+
+def test_a_number_is_given_once(engine: Engine) -> None:
+    runs = Table("ledger_runs", (Column("run_id", "string"), Column("turn", "bigint")))
+    engine.create(runs)
+    turns = [("r1", 1), ("r2", 1), ("r3", 2), ("r4", 1), ("r5", 4)]
+    taken = []
+    for turn in turns:
+        engine.values("next", runs.columns, [turn])
+        taken.append(engine.append_next(runs, "next", "turn"))
+    assert taken == [True, False, True, False, True]
+    assert stored(engine, runs) == [("r1", 1), ("r3", 2), ("r5", 4)]
 
 
 def test_a_slice_is_replaced_and_no_other_row(engine: Engine) -> None:
@@ -251,6 +254,57 @@ def test_a_commit_of_another_process_is_seen(engine: Engine, settings: Settings)
     assert engine.version("customers") == 2
     assert stored(engine, CUSTOMERS) == []
     assert engine.rows("SELECT count(*) AS n FROM before") == [{"n": 1}], "what is named stays at its version"
+
+
+# --- upkeep
+
+
+def worn(engine: Engine) -> int:
+    """A log with eight small files of one day and one of another; its newest version."""
+    engine.create(LOG)
+    for number in range(9):
+        put(engine, LOG, [(f"O-{number}", date(2025, 3, 1 if number < 8 else 2))])
+    return engine.version(LOG.name)
+
+
+def test_many_small_files_become_few_and_hold_the_same_rows(engine: Engine, settings: Settings) -> None:
+    version, rows = worn(engine), stored(engine, LOG)
+    assert engine.optimize(LOG, dry_run=True) == Compaction(version, 8, 1)
+    assert engine.version(LOG.name) == version
+    assert engine.optimize(LOG) == Compaction(version + 1, 8, 1)
+    assert stored(engine, LOG) == rows
+    assert engine.optimize(LOG) == Compaction(version + 1), "few files are left alone"
+    table = DeltaTable(settings.lake_folder / LOG.name)
+    assert len(table.file_uris()) == 2
+    assert table.load_cdf(version + 1, version + 1).read_all().num_rows == 0, "to readers of changes nothing changed"
+
+
+def test_what_no_later_version_needs_is_gone_and_the_rest_can_be_read(engine: Engine, settings: Settings) -> None:
+    version, rows = worn(engine), stored(engine, LOG)
+    folder = settings.lake_folder / LOG.name
+    engine.optimize(LOG)
+    put(engine, LOG, [("O-9", date(2025, 3, 2))])
+    (folder / "died-before-its-commit.parquet").write_bytes(b"never committed")
+    assert engine.vacuum(LOG.name, version, dry_run=True) == Removal(1, 15), "the version before needs all else"
+    there = engine.vacuum(LOG.name, version + 1, dry_run=True)
+    assert (there.files, there.bytes > 1000) == (9, True)
+    assert engine.vacuum(LOG.name, version + 1) == there
+    assert engine.vacuum(LOG.name, version + 1) == Removal(0, 0)
+    assert len(list(folder.rglob("*.parquet"))) == 3
+    assert stored(engine, LOG, version + 1) == rows
+    assert stored(engine, LOG) == [*rows, ("O-9", date(2025, 3, 2))]
+
+
+def test_the_version_of_a_moment(engine: Engine) -> None:
+    engine.create(CUSTOMERS)
+    put(engine, CUSTOMERS, [ADA])
+    time.sleep(0.05)
+    between = datetime.now(UTC)
+    time.sleep(0.05)
+    put(engine, CUSTOMERS, [BOB])
+    assert engine.version_at("customers", between) == 1
+    assert engine.version_at("customers", between + timedelta(days=1)) == 2
+    assert engine.version_at("customers", between - timedelta(days=1)) == 0
 
 
 # --- relations

@@ -13,6 +13,7 @@ import pytest
 from cartlake.core import known
 from cartlake.core.contract import Contract, Field
 from cartlake.core.dialect import compile_sql
+from cartlake.core.ledger_views import LEDGER_VIEWS
 from cartlake.core.model import (
     BATCH_COUNTS,
     EARLIER_COUNTS,
@@ -26,7 +27,7 @@ from cartlake.core.model import (
 )
 from cartlake.core.odcs import parse_contract
 from cartlake.core.table import Column
-from cartlake.core.tables import LEDGER_VIEWS, history_table
+from cartlake.core.tables import history_table
 from cartlake.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import pytest
 
 from cartlake.generate import FAULTS, ShopPlan, generate
 from cartlake.lake import Lake
-from cartlake.queries import published_names
+from cartlake.published import published_names
 from cartlake.settings import load_settings
 from tests.conftest import ROOT
 from tests.pipeline.shop import Shop, a_day, csv_text, customer, order, product, shipment
@@ -27,7 +27,6 @@ OF_THE_RUN = {
     *(
         "_ingested_at",
         "quarantined_at",
-        "measured_at",
         "validated_at",
         "measured_at",
         "recorded_at",
@@ -213,3 +212,91 @@ def test_odd_files_are_read_alike(shops: tuple[Shop, Shop], spark_session: Spark
         shop.deliver("good", "2025-03-09", products=[product("P-1", price="19.99")])
         shop.run()
     both_equal(*shops)
+
+
+@pytest.mark.slow
+def test_what_people_decide_about_published_batches_has_the_same_effect(
+    shops: tuple[Shop, Shop], spark_session: SparkSession
+) -> None:
+    """A batch is rejected, others are rolled back, one of them comes again, a file is corrected, all is rebuilt."""
+    for shop in shops:
+        shop.trade_a_day()
+        shop.deliver("b2", "2025-03-02", customers=[customer(city="Bonn")], orders=[order("O-2", order_amount="9.00")])
+        shop.deliver("b3", "2025-03-03", products=[product(price="21.00", created_timestamp="2025-03-03 08:00:00")])
+        shop.deliver("b4", "2025-03-04", customers=[customer("C-4"), customer(city="Ulm")])
+        shop.run()
+    on_spark(shops[0], spark_session)
+    for shop in shops:
+        shop.lake.reject("b2", "the till was wrong")
+        assert [report.batch.batch_id for report in shop.lake.rollback("b3")] == ["b4"]
+        shop.lake.release("b4", "it was right", actor="kim")
+        shop.drop("customers", "customers_b4.csv", [customer("C-4", city="Kiel")])
+        shop.announce("b5", "2025-03-05", ["customers_b4.csv"])
+        assert {report.batch.status for report in shop.run().batches} == {"published"}
+        before = shop.production()
+        assert len(shop.lake.rebuild().tables) == len(before)
+        assert shop.production() == before
+    both_equal(*shops)
+
+
+@pytest.mark.slow
+def test_a_lake_is_maintained_alike(shops: tuple[Shop, Shop], spark_session: SparkSession) -> None:
+    """Nine small days, half a year ago: files are joined, old versions and quarantined records removed."""
+    done = []
+    for shop in shops:
+        for day in range(1, 10):
+            lamp = product(price=f"{day}.00", created_timestamp=f"2025-03-{day:02} 08:00:00")
+            bad = customer(f"C-{day}", email="no address" if day == 1 else "ada@example.com")
+            shop.deliver(f"b{day}", f"2025-03-{day:02}", customers=[bad], products=[lamp])
+        shop.run()
+        before = shop.production()
+        shop.lake.close()
+        engine = {"name": "spark" if shop is shops[0] else "embedded"}
+        settings = load_settings(shop.project, {}, {"engine": engine, "maintain": {"quarantine_days": 100}})
+        given = spark_session if shop is shops[0] else None
+        shop.lake = Lake(settings=settings, clock=lambda: datetime.now(UTC) + timedelta(days=180), spark=given)
+        planned = [(step.name, step.action) for step in shop.lake.maintain(dry_run=True)]
+        steps = shop.lake.maintain()
+        assert [(step.name, step.action) for step in steps] == planned
+        done.append([(step.name, step.action, step.files_added, step.rows_removed) for step in steps])
+        assert shop.lake.status().publication.kind == "maintenance"
+        on_embedded(shop)
+        assert shop.production() == before
+    assert done[0] == done[1]
+    assert {action for _, action, *_ in done[0]} == {"compact", "remove_files", "remove_rows"}
+    for shop in shops:
+        shop.deliver("b10", "2025-03-10", products=[product(price="10.00", created_timestamp="2025-03-10 08:00:00")])
+        assert [report.batch.status for report in shop.run().batches] == ["published"]
+    both_equal(*shops)
+
+
+@pytest.mark.slow
+def test_in_a_catalog_readers_have_a_view_of_every_name(tmp_path: Path, spark_session: SparkSession) -> None:
+    engine = {"name": "spark", "schema": "shop_views"}
+    shop = Shop(tmp_path / "shop", engine=engine)
+    shop.lake.close()
+    shop.lake = Lake(settings=load_settings(shop.project, {}, {"engine": engine}), spark=spark_session)
+
+    def seen(name: str) -> list[tuple[object, ...]]:
+        found = spark_session.sql(f"SELECT * FROM shop_views.{name}").toArrow().to_pylist()
+        return sorted((tuple(row[column] for column in sorted(row)) for row in found), key=repr)
+
+    try:
+        shop.deliver("b1", **a_day())
+        shop.run()
+        names = published_names(shop.lake._door.context())
+        shown = {row["tableName"] for row in spark_session.sql("SHOW VIEWS IN shop_views").collect()}
+        assert shown >= set(names)
+        for name in names:
+            columns, found = shop.lake.query(f"SELECT * FROM {name}")
+            assert seen(name) == sorted((tuple(row[c] for c in sorted(columns)) for row in found), key=repr), name
+        shop.deliver("b2", "2025-03-02", customers=[customer("C-2")])
+        shop.lake.task("customer_stage_load", run_id="r2")
+        assert len(seen("customer_stage")) == 1, "what is staged is not published"
+        assert len(seen("runs")) == 2, "what happens is seen at once"
+        shop.lake.reject("b1", "a test of the till")
+        assert seen("customers") == []
+    finally:
+        shop.lake.close()
+        for schema in ("shop_views", "shop_views_store"):
+            spark_session.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")

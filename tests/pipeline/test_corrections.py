@@ -131,3 +131,16 @@ def test_cancelled_orders_stay_in_view_and_count_in_no_total(shop: Shop) -> None
     assert shop.rows("SELECT order_status, is_sale FROM enriched_orders") == [("cancelled", False)]
     assert shop.rows("SELECT total_orders, total_revenue FROM analytics_summary") == [(0, Decimal("0.00"))]
     assert shop.one("SELECT count(*) FROM orders") == 2
+
+
+def test_a_file_counts_under_any_name_that_a_file_can_have(shop: Shop) -> None:
+    """`batch_files` finds names in what the ledger keeps of the manifest."""
+    names = ['kö "ln" (1).csv', "it's, new.csv", "{}[].csv"]
+    for number, name in enumerate(names):
+        shop.drop("customers", name, [customer(f"C-{number}")])
+    shop.announce("b1", files=names)
+    assert [report.batch.status for report in shop.run().batches] == ["published"]
+    assert shop.rows("SELECT file_name, rows_in FROM batch_files ORDER BY file_name") == [
+        (name, 1) for name in sorted(names)
+    ]
+    assert shop.one("SELECT rows_in FROM batches") == 3

@@ -86,7 +86,8 @@ class BatchFile:
 
 @dataclass(frozen=True)
 class Run:
-    """One execution of the tasks over `batches`; `status` is `running`, `finished` or `dead`."""
+    """One execution of the tasks over `batches`; `status` is `running`, `finished` or `dead`. `turn` numbers runs in
+    the order in which their lists were fixed."""
 
     run_id: str
     batches: tuple[str, ...]
@@ -96,6 +97,7 @@ class Run:
     started_at: datetime
     ended_at: datetime | None
     status: str
+    turn: int
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.entries import Run
 from cartlake.core.manifest import ExpectedFile
 
 Record = TypeVar("Record")
@@ -18,7 +19,7 @@ def batch_row(batch: Batch) -> dict[str, Any]:
     return vars(batch) | {
         "status": batch.status.value,
         "waiting_for": json.dumps(batch.waiting_for) if batch.waiting_for else None,
-        "files": json.dumps(files),
+        "files": json.dumps(files, ensure_ascii=False),
     }
 
 
@@ -33,6 +34,14 @@ def batch_of(row: Mapping[str, Any]) -> Batch:
             "files": tuple(ExpectedFile(**file) for file in json.loads(str(row["files"]))),
         },
     )
+
+
+def run_row(run: Run) -> dict[str, Any]:
+    return vars(run) | {"batches": json.dumps(run.batches)}
+
+
+def run_of(row: Mapping[str, Any]) -> Run:
+    return made(Run, {**row, "batches": tuple(json.loads(str(row["batches"])))})
 
 
 def made(kind: Callable[..., Record], row: Mapping[str, Any]) -> Record:

@@ -51,7 +51,7 @@ class Compaction:
 
 @dataclass(frozen=True)
 class Removal:
-    """Files of a table that are gone, and the space they took."""
+    """Files of a table that are gone, and the space they took; 0 where a catalog does not tell."""
 
     files: int
     bytes: int
@@ -72,6 +72,12 @@ class Engine(Protocol):
     @property
     def target(self) -> Literal["duckdb", "spark"]:
         """The dialect `core.dialect` compiles to."""
+        ...
+
+    @property
+    def arbitrates(self) -> bool:
+        """Whether several processes may write: of two that meet, one gets CommitConflict. If not, callers hold the
+        lake's lock."""
         ...
 
     def scope(self) -> AbstractContextManager[None]:
@@ -97,6 +103,11 @@ class Engine(Protocol):
 
     def append(self, table: Table, relation: str) -> int:
         """All rows of `relation` are in `table`; the version that holds them. An empty relation commits nothing."""
+        ...
+
+    def append_next(self, table: Table, relation: str, number: str) -> bool:
+        """The one row of `relation` is in `table`, unless a row there has the same or a greater `number` (a bigint
+        column); whether it is. Of several processes that try at once, one succeeds."""
         ...
 
     def replace(self, table: Table, where: Where, relation: str | None) -> int:
@@ -198,4 +209,17 @@ class Engine(Protocol):
 
     def parquet(self, sql: str, relations: Collection[str]) -> tuple[Path, int]:
         """A new Parquet file with the rows of the same, and how many they are; whoever asked takes it away."""
+        ...
+
+    # readers that do not come through cartlake
+
+    def shows(self, stamp: str) -> bool:
+        """Whether their views are those that were exposed last with this stamp; True where tables stand in no catalog,
+        and nobody has views."""
+        ...
+
+    def expose(self, relations: Collection[str], stamp: str) -> None:
+        """Each of the relations, made by `read` and `define`, is a view there, replaced one by one: tables at the
+        version they were read at, those read at none as they are whenever somebody looks. Raises TableForeign, with
+        nothing replaced, if something that is not ours has the name of one."""
         ...

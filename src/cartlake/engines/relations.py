@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class View:
-    """The SQL of a relation that is computed whenever it is read, and the relations it reads itself."""
+    """The SQL of a relation that is computed whenever it is read, and the relations it reads itself; `lasting` is the
+    SQL for those who read it later, where that is another one."""
 
     sql: str
     tables: tuple[str, ...] = ()
+    lasting: str | None = None
 
 
 class Relations:
@@ -54,21 +56,22 @@ class Relations:
         self.undefine(name)
         self._drop(name)
 
-    def whole(self, sql: str, tables: Iterable[str]) -> str:
+    def whole(self, sql: str, tables: Iterable[str], *, is_lasting: bool = False) -> str:
         """`sql`, which reads `tables`, with the definitions it needs in front."""
-        needed: dict[str, str] = {}
+        needed: dict[str, View] = {}
         for name in tables:
             self._collect(name, needed)
         if not needed:
             return sql
-        return f"WITH {', '.join(self._cte(name, view) for name, view in needed.items())} {_nested(sql)}"
+        texts = {name: view.lasting if is_lasting and view.lasting else view.sql for name, view in needed.items()}
+        return f"WITH {', '.join(self._cte(name, text) for name, text in texts.items())} {_nested(sql)}"
 
-    def _collect(self, name: str, needed: dict[str, str]) -> None:
+    def _collect(self, name: str, needed: dict[str, View]) -> None:
         view = self._views.get(name)
         if view is not None and name not in needed:
             for inner in view.tables:
                 self._collect(inner, needed)
-            needed[name] = view.sql
+            needed[name] = view
 
 
 def _nested(sql: str) -> str:

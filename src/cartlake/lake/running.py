@@ -15,6 +15,7 @@ from cartlake.core.entries import MaintenanceStep, Run
 from cartlake.errors import Locked, UsageError
 from cartlake.lake.opened import Opened
 from cartlake.lock import STATE_FOLDER
+from cartlake.owning import joined
 from cartlake.queries import BatchReport
 from cartlake.reporting import reported
 from cartlake.settings import Settings
@@ -43,11 +44,8 @@ class Running(Opened):
 
     def run(self, on_task: OnTask = lambda *_: None) -> RunReport:
         """Every batch that is ready has gone through the eight tasks, in `batch_date` order."""
-        with self._door.locked() as context:
-            with context.ledger.together():
-                runs.recover(context)
-                notices = runs.survey(context)
-                run = runs.start_run(context)
+        with self._door.locked(beside_runs=True) as context:
+            run, notices = runs.begin_run(context, take_over=True)
             with reported(context, run) as untold:
                 if run is not None:
                     pipeline.run_tasks(context, run, on_task)
@@ -60,7 +58,7 @@ class Running(Opened):
     ) -> RunReport:
         """One task ran over the batches of a run, or over one batch; a run that does not exist yet is started with
         what is ready. Raises UsageError if a task before it has not run."""
-        with self._door.locked() as context:
+        with self._door.locked(beside_runs=True) as context:
             if name not in dag.task_names(context.contracts):
                 names = ", ".join(dag.task_names(context.contracts))
                 raise UsageError("task_unknown", f"there is no task {name!r}", hint=f"Tasks are {names}.")
@@ -87,13 +85,12 @@ class Running(Opened):
             if run_id is None and not (batch.restage or batch.status is BatchStatus.READY):
                 return None, (f"{batch_id} is {batch.status}: {task} changes nothing",)
         if run_id is not None and run_id in known:
-            return known[run_id], ()
+            return joined(context, known[run_id]), ()
         if task not in _loads(context):
             what = f"batch {batch_id}" if batch_id else f"run {run_id}"
             first = _loads(context)[0]
             raise UsageError("task_inputs_missing", f"{what} is not under way", hint=f"Begin with the task {first}.")
-        notices = runs.survey(context)
-        return runs.start_run(context, run_id, only=batch_id), notices
+        return runs.begin_run(context, run_id, only=batch_id)
 
     def watch(
         self, stop: Callable[[], bool], on_run: Callable[[RunReport], None], on_task: OnTask = lambda *_: None

@@ -26,6 +26,7 @@ from cartlake.engines.base import Compaction
 from cartlake.errors import TableMissing
 from cartlake.failpoints import reach
 from cartlake.tasks.context import Context
+from cartlake.tasks.ledger_views import define_ledger
 
 COMPACT, REMOVE_ROWS = "compact", "remove_rows"
 
@@ -139,7 +140,7 @@ def _old_archive_files(context: Context, now: datetime) -> dict[str, list[Path]]
         if not is_decided(batches[file.batch_id])
     }
     with context.engine.scope():
-        ledger.define_views()
+        define_ledger(context.engine)
         rows = context.engine.rows(
             "SELECT feed, file_sha256, batch_date, archive_path FROM files WHERE recorded_at < :cutoff",
             {"cutoff": now - timedelta(days=days)},

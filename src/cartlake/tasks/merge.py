@@ -11,7 +11,7 @@ from cartlake.core.entries import Preparation, Publication
 from cartlake.core.sqltext import names, same, semi_join
 from cartlake.core.table import Table
 from cartlake.core.tables import prepared_table
-from cartlake.errors import EngineError
+from cartlake.errors import CommitConflict, EngineError
 from cartlake.tasks.context import Context
 from cartlake.tasks.derive import ORDER_LINES, is_anew
 from cartlake.tasks.enrich import Acceptance
@@ -84,7 +84,12 @@ def _merge(context: Context, table: Table, base: Publication) -> int:
     published = base.tables[table.name]
     if context.engine.version(table.name) != published:
         context.engine.restore(table.name, published)
-    return context.engine.merge(table, f"changes_{table.name}")
+    before = context.engine.version(table.name)
+    made = context.engine.merge(table, f"changes_{table.name}")
+    if made > before + 1:
+        said = f"another process committed to {table.name} during the merge; nothing was published"
+        raise CommitConflict("commit_conflict", said, hint="Run it again.")
+    return made
 
 
 def _as_of_date(context: Context, acceptance: Acceptance) -> date | None:

@@ -9,6 +9,7 @@ from cartlake.core.entries import Decision
 from cartlake.core.tables import QUARANTINE
 from cartlake.engines.base import Row, Where
 from cartlake.tasks.context import Context
+from cartlake.tasks.ledger_views import define_ledger
 
 _DECISION = ("action", "cells", "why", "actor", "recorded_at")
 
@@ -23,7 +24,7 @@ def quarantine(context: Context, where: Where | None = None, *, every: bool) -> 
     """The records that count as quarantined, in the order of their files; or `every` one, also those that were repaired
     and those of superseded files. `reasons` is a list of codes, `decision` what was decided last, or None."""
     with context.engine.scope():
-        context.ledger.define_views()
+        define_ledger(context.engine)
         define_quarantine(context, where)
         rows = context.engine.rows("SELECT * FROM quarantine")
     standing = {_identity(vars(one)): one for one in context.ledger.decisions()}

@@ -3,14 +3,14 @@ nothing of the feed is in production yet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from cartlake.core.batch import BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.definition import Definition, differences, is_read_anew
 from cartlake.core.entries import Publication
-from cartlake.core.table import Table
+from cartlake.core.table import Column, Table
 from cartlake.core.tables import STAGE_COLUMNS, VERSION_COLUMNS, field_columns, history_table, stage_table
 from cartlake.errors import ContractError
 from cartlake.tasks.context import Context
@@ -109,11 +109,18 @@ def tables_as_published(context: Context, publication: Publication) -> list[Tabl
     made = {(definition.name, definition.hash): definition.columns for definition in context.ledger.definitions()}
     then = {name: made[name, hashed] for name, hashed in publication.definitions.items() if (name, hashed) in made}
     tables = [
-        replace(table, columns=then.get(table.name, table.columns))
+        replace(table, columns=_in_order(then.get(table.name, table.columns), table.columns))
         for table in map(context.model_table, context.stored_models)
     ]
     for contract in context.contracts:
-        columns = then.get(contract.table, field_columns(contract))
+        declared = field_columns(contract)
+        columns = _in_order(then.get(contract.table, declared), declared)
         tables.append(replace(history_table(contract), columns=(*columns, *VERSION_COLUMNS)))
         tables.append(replace(stage_table(contract), columns=(*columns, *STAGE_COLUMNS)))
     return tables
+
+
+def _in_order(columns: Iterable[Column], today: Sequence[Column]) -> tuple[Column, ...]:
+    """Columns in today's order, those that are gone last: a definition does not keep an order."""
+    places = {column.name: place for place, column in enumerate(today)}
+    return tuple(sorted(columns, key=lambda column: places.get(column.name, len(places))))

@@ -11,8 +11,10 @@ from typing import Literal
 from cartlake.core.dialect import compile_sql, tables_of
 from cartlake.core.sqltext import names
 from cartlake.core.table import Column, Table
+from cartlake.engines import upkeep
+from cartlake.engines.alone import Alone
 from cartlake.engines.base import Commit, Compaction, RecordCount, RecordSource, Removal, Row, Value, Where
-from cartlake.engines.embedded import reading, upkeep
+from cartlake.engines.embedded import reading
 from cartlake.engines.embedded.duck import Duck, duck_type, encoded, literal, mapped, quote, rows_query
 from cartlake.engines.embedded.files import DataFile, is_intact
 from cartlake.engines.embedded.storage import DeltaStore
@@ -27,7 +29,7 @@ _FEW = 50  # rows that are cheaper as part of a query than as a table
 _KEPT = "_kept"
 
 
-class EmbeddedEngine:
+class EmbeddedEngine(Alone):
     """DuckDB in memory over the Delta tables of one lake folder. One writer at a time: callers hold the lake's lock."""
 
     target: Literal["duckdb"] = "duckdb"
@@ -159,12 +161,10 @@ class EmbeddedEngine:
     def vacuum(self, table: str, oldest_version: int, *, dry_run: bool = False) -> Removal:
         needed = {file.path for file in self._store.files(table, oldest_version)}
         with mapped(f"clean up {table}"):
-            spare = upkeep.spare_files(self._store.folder(table), oldest_version, self.version(table), needed)
-            removal = Removal(len(spare), sum(path.stat().st_size for path in spare))
-            for path in [] if dry_run else spare:
-                reach(f"{table}: clean up")
-                path.unlink()
-        return removal
+            folder, newest = self._store.folder(table), self.version(table)
+            return upkeep.clean_up(
+                folder, oldest_version, newest, needed, dry_run=dry_run, each=lambda: reach(f"{table}: clean up")
+            )
 
     def stream(
         self, folder: Path, checkpoint: Path, act: Callable[[object], None], every: float | None = None

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from cartlake.engines.embedded.files import is_intact
-from cartlake.engines.embedded.upkeep import LOG
+from cartlake.engines.upkeep import LOG
 from cartlake.failpoints import reach
 
 ASIDE = ".torn"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from pyarrow.parquet import write_table
 
 from cartlake.core.dialect import compile_sql, tables_of
 from cartlake.core.table import Column, Table
-from cartlake.engines.base import Commit, RecordCount, RecordSource, Row, Value, Where
+from cartlake.engines.base import Commit, Compaction, RecordCount, RecordSource, Removal, Row, Value, Where
 from cartlake.engines.relations import Relations, View
 from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
@@ -21,10 +22,12 @@ from cartlake.engines.spark.arrow import from_arrow, to_arrow
 from cartlake.engines.spark.errors import mapped
 from cartlake.engines.spark.homes import home_of
 from cartlake.engines.spark.session import Opened, opened
+from cartlake.engines.spark.shelf import Shelf
 from cartlake.engines.spark.tables import SparkTables
 from cartlake.engines.spark.text import belongs, empty, names, quote, typed
+from cartlake.engines.spark.upkeep import SparkUpkeep
 from cartlake.engines.spark.work import Work
-from cartlake.errors import EngineError
+from cartlake.errors import CommitConflict, EngineError
 from cartlake.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +42,11 @@ class SparkEngine:
     def __init__(self, settings: Settings, session: SparkSession | None = None) -> None:
         self._opened: Opened = opened(settings.engine, session)
         self._session = self._opened.session
-        self._tables = SparkTables(self._session, home_of(settings))
+        home = home_of(settings)
+        self.arbitrates = bool(home.views or settings.engine.remote)
+        self._tables = SparkTables(self._session, home)
+        self._shelf = Shelf(self._session, home.views) if home.views else None
+        self._upkeep = SparkUpkeep(self._session, self._tables)
         self._scratch = Scratch(settings.project)
         self._work = Work(self._session, self._scratch.folder)
         self._relations = Relations(lambda name, sql: f"{quote(name)} AS ({sql})", self._drop)
@@ -84,6 +91,20 @@ class SparkEngine:
             return self.version(table.name)
         return self._insert(table, typed(table.columns, quote(relation)), relation)
 
+    def append_next(self, table: Table, relation: str, number: str) -> bool:
+        """A MERGE that reads the whole table: whoever commits to it meanwhile makes it fail."""
+        source = self._relations.whole(typed(table.columns, quote(relation)), [relation])
+        statement = (
+            f"MERGE INTO {self._tables.name(table.name)} t USING ({source}) c"
+            f" ON t.{quote(number)} >= c.{quote(number)} WHEN NOT MATCHED THEN {_insert(table)}"
+        )
+        added: list[int] = []
+        with suppress(CommitConflict):
+            self._tables.commit(
+                table.name, statement, lambda found: added.append(found.collect()[0]["num_inserted_rows"])
+            )
+        return added == [1]
+
     def replace(self, table: Table, where: Where, relation: str | None) -> int:
         if not where:
             return self._overwrite(table, relation)
@@ -120,14 +141,23 @@ class SparkEngine:
     ) -> Generator[int | None]:
         return streaming.micro_batches(streaming.arriving(self._session, folder), checkpoint, act, every)
 
+    def version_at(self, table: str, moment: datetime) -> int:
+        return self._upkeep.version_at(table, moment)
+
+    def optimize(self, table: Table, *, dry_run: bool = False) -> Compaction:
+        return self._upkeep.optimize(table, dry_run=dry_run)
+
+    def vacuum(self, table: str, oldest_version: int, *, dry_run: bool = False) -> Removal:
+        return self._upkeep.vacuum(table, oldest_version, dry_run=dry_run)
+
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         at = self.version(table.name) if version is None else version
-        rows = f"SELECT {names(table.column_names)} FROM {self._tables.name(table.name)} VERSION AS OF {at}"
+        chosen = f" WHERE {belongs(table, where)}" if where else ""
+        newest = f"SELECT {names(table.column_names)} FROM {self._tables.name(table.name)}"
+        rows = f"{newest} VERSION AS OF {at}{chosen}"
         if not at:  # a table is created in its version 0, without rows
             rows = empty(table.columns)
-        elif where:
-            rows = f"{rows} WHERE {belongs(table, where)}"
-        self._relations.define(name, View(rows))
+        self._relations.define(name, View(rows, lasting=f"{newest}{chosen}" if version is None else None))
 
     def differing(self, names: tuple[str, str], table: Table, versions: tuple[int, int]) -> None:
         for name, version in zip(names, versions, strict=True):
@@ -182,6 +212,17 @@ class SparkEngine:
         query, tables = check_select(sql, relations, self.target)
         return self._relations.whole(f"SELECT * FROM (\n{query}\n)", tables)
 
+    def shows(self, stamp: str) -> bool:
+        return self._shelf is None or self._shelf.shows(stamp)
+
+    def expose(self, relations: Collection[str], stamp: str) -> None:
+        if self._shelf is not None:
+            queries = {
+                name: self._relations.whole(f"SELECT * FROM {quote(name)}", [name], is_lasting=True)
+                for name in relations
+            }
+            self._shelf.replace(queries, stamp)
+
     def _fetch(self, query: str) -> tuple[list[str], list[Row]]:
         found = self._arrow(query)
         return list(found.schema.names), from_arrow(found)
@@ -226,8 +267,13 @@ def _merge(target: str, table: Table, source: str) -> str:
         f"MERGE INTO {target} t USING ({source}) c ON {same_key}"
         " WHEN MATCHED AND c._change = 'delete' THEN DELETE"
         f"{f' WHEN MATCHED AND ({differs}) THEN UPDATE SET {sets}' if rest else ''}"
-        f" WHEN NOT MATCHED AND c._change <> 'delete' THEN INSERT ({names(table.column_names)})"
-        f" VALUES ({', '.join(f'c.{quote(column)}' for column in table.column_names)})"
+        f" WHEN NOT MATCHED AND c._change <> 'delete' THEN {_insert(table)}"
+    )
+
+
+def _insert(table: Table) -> str:
+    return (
+        f"INSERT ({names(table.column_names)}) VALUES ({', '.join(f'c.{quote(name)}' for name in table.column_names)})"
     )
 
 

@@ -30,6 +30,16 @@ class Home(Protocol):
         """True if it is sure that nobody committed after `version`."""
         ...
 
+    @property
+    def root(self) -> Path | None:
+        """The folder of the tables, if this process sees their files."""
+        ...
+
+    @property
+    def views(self) -> str | None:
+        """The schema of the readers' views, if they have any."""
+        ...
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -37,6 +47,10 @@ class Folder:
     Spark would take a hundred times as long to tell."""
 
     root: Path
+
+    @property
+    def views(self) -> None:
+        return None
 
     def name(self, table: str) -> str:
         return f"delta.{quote((self.root / table).as_posix())}"
@@ -65,6 +79,10 @@ class Catalog:
     @property
     def store(self) -> str:
         return f"{quote(self.catalog)}.{quote(self.schema + '_store')}"
+
+    @property
+    def root(self) -> None:
+        return None
 
     def name(self, table: str) -> str:
         return f"{self.store}.{quote(table)}"

@@ -6,11 +6,14 @@ import os
 import secrets
 import socket
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 from cartlake.engines.spark.errors import FOREIGN, mapped
 from cartlake.engines.spark.setup import find_java, jars
@@ -63,6 +66,8 @@ def opened(settings: EngineSettings, given: SparkSession | None = None) -> Opene
     if given is not None:
         return Opened(given, _lend(given))
     session = _connect(settings.remote) if settings.remote else local_session(settings)
+    if settings.remote:
+        _ship(session)
     with mapped("start Spark"):
         _set(session)
     return Opened(session, session.stop)
@@ -74,6 +79,18 @@ def _running() -> SparkSession:
     with mapped("find the Spark session"):
         session: SparkSession = Any.builder.getOrCreate()
     return session
+
+
+def _ship(session: SparkSession) -> None:
+    """The workers have this very cartlake, whatever is installed there."""
+    package = Path(__file__).parents[2]
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, f"cartlake-{package.stat().st_mtime_ns:x}.zip")
+        with ZipFile(archive, "w") as file:
+            for path in sorted(package.rglob("*.py")):
+                file.write(path, path.relative_to(package.parent))
+        with mapped("send cartlake to the workers"):
+            session.addArtifacts(str(archive), pyfile=True)
 
 
 def _lend(session: SparkSession) -> Callable[[], None]:
@@ -115,6 +132,7 @@ def local_session(settings: EngineSettings, more: Mapping[str, str] | None = Non
         "spark.databricks.delta.snapshotPartitions": str(min(cores, 2)),
         "spark.driver.extraClassPath": os.pathsep.join(map(str, jars())),
         "spark.sql.shuffle.partitions": str(cores),
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(cores),  # else VACUUM starts 10,000 tasks
         **(more or {}),
     }
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the default `python3` may be another one

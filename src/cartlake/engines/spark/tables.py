@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
@@ -17,7 +18,7 @@ from cartlake.engines.spark.text import literal, names, quote
 from cartlake.errors import EngineError, TableMissing
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,6 +36,10 @@ class SparkTables:
 
     def name(self, table: str) -> str:
         return self._home.name(table)
+
+    def folder(self, table: str) -> Path | None:
+        """Where the table's files are, if this process sees them."""
+        return None if self._home.root is None else self._home.root / table
 
     def create(self, table: Table) -> None:
         try:
@@ -75,9 +80,9 @@ class SparkTables:
             rows = told.selectExpr("version", "unix_micros(timestamp) AS at", "operation").collect()
         return [Commit(row["version"], _EPOCH + timedelta(microseconds=row["at"]), row["operation"]) for row in rows]
 
-    def commit(self, table: str, statement: str) -> int:
-        """The version after the statement, which commits once or not at all."""
-        return self._committed(table, lambda: self._session.sql(statement))
+    def commit(self, table: str, statement: str, look: Callable[[DataFrame], object] = lambda _: None) -> int:
+        """The version after the statement, which commits once or not at all; `look` sees its result."""
+        return self._committed(table, lambda: look(self._session.sql(statement)))
 
     def overwrite(self, table: Table, query: str) -> int:
         """The version in which the table has exactly the rows and columns of `query`."""

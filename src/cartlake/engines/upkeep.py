@@ -1,31 +1,45 @@
-"""Which files of a Delta table on a local disk are too small, and which nobody needs."""
+"""Which files of a Delta table are too small; and of one on a local disk, which nobody needs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol, TypeVar
 from urllib.parse import unquote
 
-from cartlake.engines.embedded.files import DataFile
+from cartlake.engines.base import Removal
 
 LOG = "_delta_log"
 SMALL, LARGE = 32 * 1024 * 1024, 128 * 1024 * 1024  # bytes: files below the one are joined up to about the other
 MANY = 8  # so many small files of one partition are worth a new one
 
 
-def groups_to_join(files: Sequence[DataFile]) -> list[list[DataFile]]:
+class Sized(Protocol):
+    """A data file, as far as its size matters."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def partition(self) -> Mapping[str, str]: ...
+
+
+File = TypeVar("File", bound=Sized)
+
+
+def groups_to_join(files: Sequence[File]) -> list[list[File]]:
     """Small files of one partition that become one file each; partitions with few of them are left alone."""
-    partitions: dict[tuple[tuple[str, str], ...], list[DataFile]] = {}
+    partitions: dict[tuple[tuple[str, str], ...], list[File]] = {}
     for file in files:
         if file.size < SMALL:
             partitions.setdefault(tuple(file.partition.items()), []).append(file)
     return [group for small in partitions.values() if len(small) >= MANY for group in _filled(small)]
 
 
-def _filled(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
-    group: list[DataFile] = []
+def _filled(files: Sequence[File]) -> Iterator[list[File]]:
+    group: list[File] = []
     for file in files:
         if sum(one.size for one in group) >= LARGE - SMALL:
             yield group
@@ -45,7 +59,27 @@ def version_at(folder: Path, newest: int, moment: datetime) -> int:
     return version
 
 
-def spare_files(folder: Path, oldest: int, newest: int, needed: Collection[str]) -> list[Path]:
+def clean_up(
+    folder: Path,
+    oldest: int,
+    newest: int,
+    needed: Collection[str],
+    *,
+    dry_run: bool,
+    each: Callable[[], None] = lambda: None,
+) -> Removal:
+    """Gone are the files that no version from `oldest` (whose data files are `needed`) to `newest` needs; `each` is
+    called before one goes."""
+    spare = _spare_files(folder, oldest, newest, needed)
+    removal = Removal(len(spare), sum(path.stat().st_size for path in spare))
+    for path in [] if dry_run else spare:
+        each()
+        path.unlink()
+        path.with_name(f".{path.name}.crc").unlink(missing_ok=True)  # Spark's checksum of a local file
+    return removal
+
+
+def _spare_files(folder: Path, oldest: int, newest: int, needed: Collection[str]) -> list[Path]:
     """The files that no version from `oldest` (whose data files are `needed`) to `newest` needs: data files, leftovers
     of writes that died, and the log's entries before the last checkpoint that all these versions can start from. In
     this order they can go one by one, and what remains can be read at any moment."""

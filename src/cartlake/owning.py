@@ -1,0 +1,73 @@
+"""Whose batches are whose, where several processes may write and no lock tells.
+
+A run owns the batches of its list from the commit that fixes the list until it ends. Whatever it records renews that; a
+run that is silent for `run_timeout` is dead.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from cartlake.core.entries import Run
+from cartlake.errors import Locked
+from cartlake.tasks.context import Context
+
+_PATIENCE, _PAUSE = 60.0, 0.2  # seconds
+_HINT = "Try again when it is done; a run that says nothing for run_timeout counts as dead."
+
+
+def live_runs(context: Context) -> list[Run]:
+    """The runs that may still be at work. Under the lake's lock there is none: who has it looks after all others."""
+    if not context.engine.arbitrates:
+        return []
+    ledger = context.ledger
+    earliest = ledger.now() - timedelta(seconds=context.settings.engine.run_timeout)
+    running = [run for run in ledger.runs() if run.status == "running"]
+    batches = ledger.batches().values() if running else ()
+    return [
+        run
+        for run in running
+        if max(
+            run.started_at,
+            *(task.ended_at for task in ledger.tasks(run_id=run.run_id)),
+            *(batch.recorded_at for batch in batches if batch.run_id == run.run_id),
+            run.started_at,
+        )
+        >= earliest
+    ]
+
+
+def require_no_run(context: Context) -> None:
+    """Raises Locked while a run is under way."""
+    for run in live_runs(context):
+        raise Locked("run_under_way", f"run {run.run_id} is under way on {run.host}", hint=_HINT)
+
+
+def require_unowned(context: Context) -> None:
+    """Raises Locked if another run has batches: there is something to do, but not for us."""
+    owned = {run.run_id for run in live_runs(context)} & {b.run_id for b in context.ledger.batches().values()}
+    for run_id in sorted(owned, key=str):
+        raise Locked("batches_owned", f"what is there belongs to run {run_id}", hint=_HINT)
+
+
+def unsettled(context: Context) -> frozenset[str]:
+    """Batches of a list that was fixed a moment ago: the rows that say whose they are follow."""
+    batches = context.ledger.batches()
+    return frozenset(
+        batch_id
+        for run in context.ledger.runs()
+        if run.status == "running"
+        for batch_id in run.batches
+        if batch_id not in batches or batches[batch_id].recorded_at < run.started_at
+    )
+
+
+def joined(context: Context, run: Run) -> Run:
+    """The run, which another process began, once its batches are its own. Raises Locked if they never are."""
+    until = time.monotonic() + _PATIENCE
+    while unsettled(context) & {*run.batches}:
+        if time.monotonic() > until:
+            raise Locked("run_unsettled", f"who began run {run.run_id} did not finish that", hint=_HINT)
+        time.sleep(_PAUSE)
+    return run
