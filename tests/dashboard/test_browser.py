@@ -41,7 +41,7 @@ MORE = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
@@ -70,7 +70,7 @@ def served(project: Path) -> Iterator[str]:
         process.communicate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(traded: Shop, browser: Browser) -> Iterator[str]:  # the browser first: without one nothing is served
     with served(traded.project) as address:
         yield address
@@ -121,13 +121,13 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk(browser: Browser, address: str) -> Iterator[Visit]:
     with visit(browser, address) as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def phone(browser: Browser, address: str) -> Iterator[Visit]:
     with visit(browser, address, viewport=PHONE, color_scheme="dark") as found:
         yield found
