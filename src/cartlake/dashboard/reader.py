@@ -10,12 +10,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
-from cartlake import pipeline, queries, usercache
+from cartlake import pipeline, queries
 from cartlake.core.entries import Publication
 from cartlake.core.tables import LEDGER
 from cartlake.engines.base import Row, Value
-from cartlake.engines.registry import open_engine
-from cartlake.errors import TableMissing
+from cartlake.errors import EngineError
+from cartlake.ledger import utc_now
+from cartlake.opening import Door
 from cartlake.settings import Settings
 from cartlake.tasks.context import Context
 
@@ -81,40 +82,34 @@ class Reader:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._turn = threading.Lock()
-        self._context: Context | None = None
+        self._door = Door(settings, utc_now, wait=0)
         self._seen: tuple[str, dict[str, str]] | None = None
         self._by_state, self._by_publication = _Answers(), _Answers()
 
     def look(self, page: Callable[[View], Answer]) -> Answer:
         """What `page` makes of the lake as it stands. Raises NothingYet, EngineError, ConfigError."""
         with self._turn:
-            context = self._opened()
-            view = View(context, _stamp(context), self._by_state, self._by_publication)
-            if self._is_outdated(view):
-                self._close()
-                context = self._opened()
-                view = View(context, _stamp(context), self._by_state, self._by_publication)
-            return page(view)
+            try:
+                view = self._view()
+                if self._is_outdated(view):
+                    self._close()
+                    view = self._view()
+                return page(view)
+            except (NothingYet, EngineError):
+                self._close()  # the next look finds what is there then
+                raise
 
     def close(self) -> None:
         with self._turn:
             self._close()
 
-    def _opened(self) -> Context:
-        if self._context is None:
-            if self.settings.engine.schema_name is None and not self.settings.lake_folder.is_dir():
-                raise NothingYet
-            usercache.recall()
-            engine = open_engine(self.settings)
-            try:
-                context = pipeline.open_context(self.settings, engine)
-                if not pipeline.is_created(context):
-                    raise NothingYet
-            except BaseException:
-                engine.close()
-                raise
-            self._context = context
-        return self._context
+    def _view(self) -> View:
+        if self.settings.engine.schema_name is None and not self.settings.lake_folder.is_dir():
+            raise NothingYet
+        context = self._door.as_it_is()
+        if not pipeline.is_created(context):
+            raise NothingYet
+        return View(context, _stamp(context), self._by_state, self._by_publication)
 
     def _is_outdated(self, view: View) -> bool:
         """Whether something was published with other definitions than the last time: then the project's contracts and
@@ -123,15 +118,10 @@ class Reader:
         return seen is not None and seen != self._seen
 
     def _close(self) -> None:
-        if self._context is not None:
-            self._context.engine.close()
-            self._context = None
-            self._by_state, self._by_publication = _Answers(), _Answers()
+        self._door.close()
+        self._by_state, self._by_publication = _Answers(), _Answers()
 
 
 def _stamp(context: Context) -> Stamp:
     """The versions of the ledger's tables: they differ once anything was recorded."""
-    try:
-        return tuple(context.engine.version(table.name) for table in LEDGER)
-    except TableMissing:
-        raise NothingYet from None
+    return tuple(context.engine.version(table.name) for table in LEDGER)
