@@ -28,7 +28,6 @@ OF_THE_RUN = {
         "_ingested_at",
         "quarantined_at",
         "validated_at",
-        "measured_at",
         "recorded_at",
         "published_at",
         "report_timestamp",
