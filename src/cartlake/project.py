@@ -41,14 +41,6 @@ def load_contracts(project: Path) -> tuple[Contract, ...]:
     _refuse_twins(own)
     feeds = {contract.feed: contract for contract in [*shipped, *own]}
     _refuse_twins(feeds.values())
-    for contract in feeds.values():
-        if contract.delivery == "snapshot":
-            raise ContractError(
-                "delivery_unsupported",
-                f"the feed {contract.feed} delivers snapshots, and the absence of a key is not read as its delete yet",
-                file=contract.path,
-                hint="Deliver changes, with `_op` = D for deletes, and say `delivery: changes`.",
-            )
     return tuple(sorted(feeds.values(), key=lambda contract: _place(contract.feed)))
 
 

@@ -47,6 +47,13 @@ OF_THE_RUN = {
 }
 UNLIKE = {"runs", "tasks", "processing_log", "maintenance"}  # nothing but that
 
+SNAPSHOTS = [
+    (
+        "  - {property: sequenceBy, value: [updated_timestamp, created_timestamp]}\n",
+        "  - {property: delivery, value: snapshot}\n",
+    )
+]
+
 Tables = Mapping[str, list[tuple[object, ...]]]
 
 
@@ -188,6 +195,23 @@ def test_records_are_repaired_replayed_and_discarded_alike(
         shop.lake.discard([str(row["id"]) for row in shop.lake.quarantine(feed="customers")], actor="kim")
         assert [report.batch.status for report in shop.run().batches] == ["published"]
         assert second in {row["id"] for row in shop.lake.quarantine(every=True)}
+    both_equal(*shops)
+
+
+@pytest.mark.slow
+def test_snapshots_delete_alike(shops: tuple[Shop, Shop], spark_session: SparkSession) -> None:
+    """In order, with records in quarantine, late, held, and one of them taken out again."""
+    for shop in shops:
+        shop.change_contract("products", *SNAPSHOTS)
+    on_spark(shops[0], spark_session)
+    keys = [f"P-{n}" for n in range(10)]
+    for shop in shops:
+        for day, found in ((1, keys), (3, keys[2:]), (2, keys[1:]), (4, keys[:3])):
+            rows = [product(key, price="?" if (key, day) == ("P-9", 3) else "20.00") for key in found]
+            shop.deliver(f"b{day}", f"2025-03-0{day}", products=rows)
+            shop.run()
+        assert shop.statuses()["b4"] == "held"
+        shop.lake.reject("b2", "a test system's")
     both_equal(*shops)
 
 

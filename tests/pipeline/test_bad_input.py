@@ -158,14 +158,6 @@ def test_unknown_columns_are_kept_aside_and_told(shop: Shop) -> None:
     assert shop.rows("SELECT rescued_columns FROM files WHERE feed = 'orders'") == [("coupon",)]
 
 
-def test_a_feed_of_snapshots_is_refused_until_absence_can_be_read(shop: Shop) -> None:
-    sequence = "  - {property: sequenceBy, value: [updated_timestamp, created_timestamp]}\n"
-    shop.change_contract("orders", (sequence, "  - {property: delivery, value: snapshot}\n"))
-    with pytest.raises(ContractError, match="snapshots") as caught:
-        shop.run()
-    assert caught.value.file == "contracts/orders.yaml"
-
-
 def test_the_greatest_numbers_that_can_be_read_stop_nobody(shop: Shop) -> None:
     """Sums and products of them are exact or NULL: the batch goes through, so do others, and everything can be read."""
     whole, amount, weight = "9" * 18, f"{'9' * 16}.99", f"{'9' * 9}.999"

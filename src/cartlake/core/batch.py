@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Literal
 
@@ -66,6 +66,11 @@ class Batch:
     def only_announces(self) -> bool:
         """Its manifest says that the files are not ready; it takes none and waits for the next manifest of its id."""
         return json.loads(self.manifest_text).get("data_files_ready", True) is False
+
+    @property
+    def event_time(self) -> datetime:
+        """The time of events that have none of their own: when the batch was triggered, else the start of its date."""
+        return self.triggered_at or datetime.combine(self.batch_date or date.min, time(), UTC)
 
     @property
     def is_decided(self) -> bool:

@@ -148,6 +148,11 @@ class Contract:
         return frozenset({*self.key, *(name for each in self.relationships for name in each.columns)})
 
     @property
+    def takes_batch_time(self) -> bool:
+        """Whether its events have no time of their own."""
+        return not self.sequence
+
+    @property
     def tracked(self) -> tuple[str, ...]:
         """The columns whose change makes a new version: all but key, sequence and those excluded."""
         outside = {*self.key, *self.sequence, *self.sequence_then}

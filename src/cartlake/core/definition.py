@@ -69,6 +69,7 @@ def _of_feed(contract: Contract) -> Definition:
             "sequence_then": list(contract.sequence_then),
             "tracked": sorted(contract.tracked),
             "ignore_null_updates": sorted(field.name for field in contract.fields if field.ignore_null_updates),
+            **({"delivery": ["snapshot"]} if contract.delivery == "snapshot" else {}),
         },
     )
 
@@ -104,9 +105,12 @@ def differences(before: Definition, after: Definition) -> list[str]:
         if was.get(name) != will.get(name)
     ]
     known = was.keys() & will.keys()
-    for what in ("key", "sequence", "sequence_then", "tracked", "ignore_null_updates"):
+    for what in ("key", "sequence", "sequence_then", "tracked", "ignore_null_updates", "delivery"):
         is_list_of_all = what in ("tracked", "ignore_null_updates")
-        left, right = ([name for name in facts[what] if not is_list_of_all or name in known] for facts in (old, new))
+        left, right = (
+            [name for name in facts.get(what, ["changes"]) if not is_list_of_all or name in known]
+            for facts in (old, new)
+        )
         if left != right:
             said.append(f"{what.replace('_', ' ')}: {_listed(left, right)} -> {_listed(right, left)}")
     return said
@@ -120,4 +124,4 @@ def _listed(names: list[str], others: list[str]) -> str:
 
 def is_read_anew(before: Definition, after: Definition) -> bool:
     """Whether the log itself was made otherwise, and not only what is made of it."""
-    return any(before.facts[what] != after.facts[what] for what in ("columns", "key", "sequence"))
+    return any(before.facts.get(what) != after.facts.get(what) for what in ("columns", "key", "sequence", "delivery"))

@@ -78,4 +78,5 @@ def _announcing(context: Context, staged: StagedFile) -> list[BatchFile]:
 
 
 def _announced(staged: StagedFile, known: BatchFile) -> BatchFile:
-    return announced_as(staged, known.batch_id, ExpectedFile(known.file_name))
+    is_new_event = known.rows_duplicate < known.rows_in
+    return announced_as(staged, known.batch_id, ExpectedFile(known.file_name), is_new_event=is_new_event)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from cartlake.core.contract import Contract
 from cartlake.core.definition import Definition
-from cartlake.core.entries import NO_ROWS, BatchFile, Counts
+from cartlake.core.entries import NO_ROWS, Counts
 from cartlake.core.model import Model
 from cartlake.core.table import Table
 from cartlake.core.tables import history_table, stage_table
@@ -72,14 +72,3 @@ class TaskResult:
         if self.error_code:
             return "FAILED"
         return "SUCCESS_WITH_WARNINGS" if self.has_warnings else "SUCCESS"
-
-
-def accepted_files(files: Iterable[BatchFile], batches: Iterable[str]) -> dict[FileKey, str]:
-    """The staged files that these batches announce, each with the smallest of its batches."""
-    wanted = set(batches)
-    accepted: dict[FileKey, str] = {}
-    for file in files:
-        if file.batch_id in wanted and file.status == "staged":
-            key = (file.feed, file.file_sha256, file.batch_date)
-            accepted[key] = min(accepted.get(key, file.batch_id), file.batch_id)
-    return accepted

@@ -10,9 +10,10 @@ from cartlake.core.batch import Batch
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Publication
 from cartlake.core.sqltext import names
-from cartlake.core.tables import history_table, stage_table
+from cartlake.core.tables import history_table
 from cartlake.core.verdict import RuleResult
 from cartlake.engines.base import Engine
+from cartlake.tasks.accepted import define_logged
 from cartlake.tasks.context import Context
 
 _SAMPLES = 5
@@ -43,10 +44,11 @@ def _define_feed(
     context: Context, contract: Contract, batch: Batch, files: Sequence[BatchFile], published: Publication
 ) -> Delivered:
     engine, feed = context.engine, contract.feed
-    stage, history = stage_table(contract), history_table(contract)
+    history = history_table(contract)
     earlier = [file for file in files if file.batch_id != batch.batch_id]
-    engine.read(f"staged_{feed}", stage, where=_slices([file for file in files if file.batch_id == batch.batch_id]))
-    engine.read(f"earlier_{feed}", stage, where=_slices(earlier))
+    own = [file for file in files if file.batch_id == batch.batch_id]
+    define_logged(context, contract, f"staged_{feed}", own)
+    define_logged(context, contract, f"earlier_{feed}", earlier)
     engine.read(f"published_{feed}", history, published.tables.get(history.name, 0))
     engine.define(f"events_{feed}", f"SELECT * FROM staged_{feed} WHERE _op = 'upsert'")
     engine.define(f"previous_{feed}", _previous(contract, is_alone=not earlier))
@@ -59,14 +61,6 @@ def _define_feed(
     engine.define(f"known_{feed}", known.known(contract))
     engine.define(f"ended_{feed}", known.ended(contract))
     return Delivered(contract, has_several, has_met)
-
-
-def _slices(files: Sequence[BatchFile]) -> dict[str, list[str]]:
-    staged = [file for file in files if file.status == "staged"]
-    return {
-        "_file_sha256": [file.file_sha256 for file in staged],
-        "_batch_date": [file.batch_date.isoformat() for file in staged],
-    }
 
 
 def _previous(contract: Contract, *, is_alone: bool) -> str:

@@ -7,26 +7,32 @@ the publication they were computed from.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from cartlake.core import history
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Preparation, Publication
-from cartlake.core.sqltext import name, names, semi_join
-from cartlake.core.table import BIGINT, DATE, STRING, Column, Table
+from cartlake.core.snapshots import every_key
+from cartlake.core.sqltext import names, semi_join
+from cartlake.core.table import STRING, Column, Table
 from cartlake.core.tables import history_table, prepared_table, stage_table
 from cartlake.tasks import derive
-from cartlake.tasks.context import Context, FileKey, accepted_files
+from cartlake.tasks.accepted import (
+    AcceptedKey,
+    accepted_files,
+    define_accepted,
+    event_times,
+    same_file,
+    slices,
+    with_batch,
+)
+from cartlake.tasks.context import Context
+from cartlake.tasks.snapshots import define_absences, find_snapshots
 
 # From here on first versions are not copied.
 _MANY = 50_000
-_ACCEPTED = (
-    Column("file_sha256", STRING),
-    Column("batch_date", DATE),
-    Column("batch_id", STRING),
-    Column("is_added", BIGINT),
-)
 
 
 @dataclass(frozen=True)
@@ -84,14 +90,21 @@ def _history_changes(context: Context, contract: Contract, acceptance: Acceptanc
     else:
         engine.values(before, table.columns, [])
     files = [file for file in context.ledger.batch_files() if file.feed == contract.feed]
-    changed = _changed_files(files, acceptance.of(contract, base))
+    own, times = acceptance.of(contract, base), event_times(context, contract)
+    changed = _changed_files(files, own, times)
+    snapshots = None
+    if contract.delivery == "snapshot":
+        snapshots = find_snapshots(context, contract, own.before, own.after, changed)
     engine.values(f"changes_{table.name}", _change_columns(table), [])
-    if not changed:
+    if not changed and not (snapshots and snapshots.differ):
         return False
     engine.define("history_before", f"SELECT * FROM {before}")
     _define_changed_events(context, contract, changed, base)
-    _define_known_deletes(context, contract, accepted_files(files, acceptance.after))
-    engine.materialise(touched, history.touched_keys(contract))
+    _define_known_deletes(context, contract, accepted_files(files, acceptance.after, times))
+    if snapshots:
+        define_absences(context, contract, snapshots)
+    is_walked_whole = snapshots is not None and not snapshots.is_in_order
+    engine.materialise(touched, every_key(contract) if is_walked_whole else history.touched_keys(contract))
     counted = engine.rows(history.touched_facts(touched))[0]
     facts = _Touched(**{name: int(str(count)) for name, count in counted.items()})
     if facts.walked:
@@ -115,8 +128,10 @@ def _define_walk(context: Context, contract: Contract, facts: _Touched) -> None:
     engine.define("touched", f"SELECT * FROM touched_{contract.table}")
     engine.materialise("open_versions", history.open_versions(contract))
     if has_late_keys:
-        engine.read("log_all", stage_table(contract))
-        logged = f"({_with_batch(contract, 'log_all', 'accepted')})"
+        logged = f"changed_events_{contract.table}"
+        if contract.delivery == "changes":
+            engine.read("log_all", stage_table(contract))
+            logged = f"({with_batch(contract, 'log_all', 'accepted')})"
         late = f"(SELECT * FROM touched_{contract.table} WHERE is_late)"
         engine.define("logged_events", semi_join(logged, late, contract.key))
     engine.define("events", history.events(contract, has_late_keys))
@@ -150,11 +165,13 @@ def _change_columns(table: Table) -> tuple[Column, ...]:
     return (*table.columns, Column("_change", STRING), Column("_is_effective", "boolean"))
 
 
-def _changed_files(files: Iterable[BatchFile], acceptance: Acceptance) -> dict[FileKey, tuple[str, bool]]:
+def _changed_files(
+    files: Sequence[BatchFile], acceptance: Acceptance, times: Mapping[str, datetime]
+) -> dict[AcceptedKey, tuple[str, bool]]:
     """Files whose acceptance or lineage changes: the batch they belong to, and whether they are simply new."""
-    files = list(files)
-    before, after = accepted_files(files, acceptance.before), accepted_files(files, acceptance.after)
-    restaged = accepted_files(files, acceptance.restaged)
+    before, after, restaged = (
+        accepted_files(files, batches, times) for batches in (acceptance.before, acceptance.after, acceptance.restaged)
+    )
     return {
         key: (after.get(key) or before.get(key) or "", key not in before)
         for key in sorted(before.keys() | after.keys())
@@ -163,57 +180,39 @@ def _changed_files(files: Iterable[BatchFile], acceptance: Acceptance) -> dict[F
 
 
 def _define_changed_events(
-    context: Context, contract: Contract, changed: Mapping[FileKey, tuple[str, bool]], base: Publication
+    context: Context, contract: Contract, changed: Mapping[AcceptedKey, tuple[str, bool]], base: Publication
 ) -> None:
     """`changed_events`, as `changed_events_<table>` too: staged rows of the changed files as they are and, for files
-    accepted before, as they were."""
+    accepted before, as they were. Of a snapshot feed they are `changed_rows_<table>`."""
     engine, stage, table = context.engine, stage_table(contract), contract.table
-    rows = [(sha, day, batch, int(added)) for (_, sha, day), (batch, added) in changed.items()]
-    engine.values(f"changed_files_{table}", _ACCEPTED, rows)
-    where = _where(changed)
+    define_accepted(context, f"changed_files_{table}", changed)
+    where = slices(changed)
     engine.read(f"log_now_{table}", stage, where=where)
-    events = _with_batch(contract, f"log_now_{table}", f"changed_files_{table}")
+    events = with_batch(contract, f"log_now_{table}", f"changed_files_{table}")
     if not all(added for _, added in changed.values()):
         engine.read(f"log_then_{table}", stage, base.tables.get(stage.name, 0), where=where)
-        then = _with_batch(contract, f"log_then_{table}", f"changed_files_{table}")
+        then = with_batch(contract, f"log_then_{table}", f"changed_files_{table}")
         events += f" UNION ALL {then} WHERE f.is_added = 0"
+    if contract.delivery == "snapshot":
+        engine.define(f"changed_rows_{table}", events)
+        return
     engine.define(f"changed_events_{table}", events)
     engine.define("changed_events", f"SELECT * FROM changed_events_{table}")
 
 
-def _define_known_deletes(context: Context, contract: Contract, accepted: Mapping[FileKey, str]) -> None:
+def _define_known_deletes(context: Context, contract: Contract, accepted: Mapping[AcceptedKey, str]) -> None:
     """`accepted`, the files of the log that count, and `known_deletes`, the deletes accepted before. Files
     without a delete, nearly all, are not opened."""
     engine, key = context.engine, contract.key
-    engine.values("accepted", _ACCEPTED, [(sha, day, batch, 0) for (_, sha, day), batch in accepted.items()])
+    define_accepted(context, "accepted", {key: (batch, False) for key, batch in accepted.items()})
     engine.read("log_deletes", stage_table(contract), where={"_op": ["delete"]})
-    same_file = "e._file_sha256 = f.file_sha256 AND e._batch_date = f.batch_date"
+    deleted = with_batch(contract, "log_deletes", "accepted")
+    is_changed = same_file("e", "f") + (" AND e._sequence = f.event_time" if contract.takes_batch_time else "")
     engine.define(
         "known_deletes",
-        f"SELECT {names(key, 'e')}, e._sequence AS deleted_at FROM log_deletes e"
-        f" LEFT SEMI JOIN accepted f ON {same_file}"
-        f" LEFT ANTI JOIN changed_files_{contract.table} f ON {same_file}",
+        f"SELECT {names(key, 'e')}, e._sequence AS deleted_at FROM ({deleted}) e"
+        f" LEFT ANTI JOIN changed_files_{contract.table} f ON {is_changed}",
     )
-
-
-def _with_batch(contract: Contract, log: str, files: str) -> str:
-    """Rows of a log with the batch that its file belongs to as `_batch_id`, and `_is_added`."""
-    shown = [
-        "f.batch_id AS _batch_id" if column == "_batch_id" else name(column, "s")
-        for column in stage_table(contract).column_names
-    ]
-    return (
-        f"SELECT {', '.join(shown)}, f.is_added AS _is_added FROM {log} s JOIN {files} f"
-        " ON s._file_sha256 = f.file_sha256 AND s._batch_date = f.batch_date"
-    )
-
-
-def _where(files: Iterable[FileKey]) -> dict[str, list[str]]:
-    listed = list(files)
-    return {
-        "_file_sha256": sorted({sha for _, sha, _ in listed}),
-        "_batch_date": sorted({day.isoformat() for _, _, day in listed}),
-    }
 
 
 def _define_after(context: Context) -> None:

@@ -13,6 +13,7 @@ from cartlake.core.manifest import differs
 from cartlake.core.ndjson import UNKNOWN, JsonLayout, find_json_layout
 from cartlake.core.packed import MAGIC, is_packed, require_unpackable
 from cartlake.core.rules import quoted
+from cartlake.core.snapshots import with_presence
 from cartlake.core.table import BIGINT, STRING, Column
 from cartlake.core.tables import QUARANTINE, stage_table
 from cartlake.engines.base import RecordSource, Row
@@ -78,7 +79,10 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
     duplicates = engine.materialise("repeats", queries.repeats)
     engine.define("typed", queries.typed, parameters)
     judged = engine.materialise("judged", queries.judged, parameters)
-    engine.define("logged", queries.logged, parameters)
+    logged = queries.logged
+    if contract.delivery == "snapshot":
+        logged = with_presence(contract, logged, decided.unreadable, has_discards=decided.records != "records")
+    engine.define("logged", logged, parameters)
     good = int(str(engine.rows("SELECT count(*) AS n FROM judged WHERE _errors IS NULL")[0]["n"]))
     unreadable = count.unreadable - decided.mended
     is_all_good = good == judged and not unreadable
@@ -93,7 +97,8 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
         )
     _require_as_announced(delivery, count.rows_in)
     engine.replace(QUARANTINE, _quarantine_slice(delivery), None if is_all_good else "unfit")
-    engine.replace(stage_table(contract), delivery.slice, "logged" if good else None)
+    is_logged = good or (contract.delivery == "snapshot" and quarantined)
+    engine.replace(stage_table(contract), delivery.slice, "logged" if is_logged else None)
     return _staged_file(delivery, counts, source, ",".join(_drift(context, source.layout)) or None)
 
 

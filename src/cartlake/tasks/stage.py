@@ -86,7 +86,7 @@ def _deliver(
     same = next((f for f in files if f.file_sha256 == profile.sha256 and f.batch_date == batch.batch_date), None)
     is_decided = _is_decided_since(intake, profile.sha256)
     if same is not None and same.status == "staged" and not intake.again and not is_decided:
-        announced = announced_as(same, batch.batch_id, expected, landed)
+        announced = announced_as(same, batch.batch_id, expected, landed, is_new_event=_has_new_time(intake, profile))
         ledger.record_files([], [announced])
         return announced
     others = _published_with(intake, profile)
@@ -98,7 +98,7 @@ def _deliver(
     staged = load(intake.context, delivery)
     if same is not None:
         staged = replace(staged, staged_by=same.staged_by, file_name=same.file_name)
-    announced = announced_as(staged, batch.batch_id, expected)
+    announced = announced_as(staged, batch.batch_id, expected, is_new_event=_has_new_time(intake, profile))
     owner = [] if staged.staged_by == batch.batch_id else [announced_as(staged, staged.staged_by, _as_staged(staged))]
     ledger.record_files([staged], [*owner, announced])
     ledger.record_batches(replace(other, restage=True) for other in others)
@@ -115,16 +115,22 @@ def _is_decided_since(intake: _Intake, sha256: str) -> bool:
 
 def _published_with(intake: _Intake, profile: Profile) -> list[Batch]:
     """Other published batches that announce this content for this date: what is staged again changes them too."""
-    ledger = intake.context.ledger
+    return [other for other in _announcing(intake, profile) if other.status is BatchStatus.PUBLISHED]
+
+
+def _has_new_time(intake: _Intake, profile: Profile) -> bool:
+    """Whether the batch makes other events of this content than the batches that announce it too: its own time is that
+    of the events, and none of the others has it."""
+    times = {other.event_time for other in _announcing(intake, profile)}
+    return intake.contract.takes_batch_time and intake.batch.event_time not in times
+
+
+def _announcing(intake: _Intake, profile: Profile) -> list[Batch]:
+    """The other batches that announce this content for this date."""
+    ledger, key = intake.context.ledger, (intake.contract.feed, profile.sha256, intake.batch.batch_date)
+    found = {f.batch_id for f in ledger.batch_files() if (f.feed, f.file_sha256, f.batch_date) == key}
     batches = ledger.batches()
-    announcing = {
-        file.batch_id
-        for file in ledger.batch_files()
-        if (file.feed, file.file_sha256, file.batch_date)
-        == (intake.contract.feed, profile.sha256, intake.batch.batch_date)
-    }
-    others = [batches[batch_id] for batch_id in sorted(announcing - {intake.batch.batch_id})]
-    return [other for other in others if other.status is BatchStatus.PUBLISHED]
+    return [batches[batch_id] for batch_id in sorted(found - {intake.batch.batch_id})]
 
 
 def _as_staged(file: StagedFile) -> ExpectedFile:
@@ -139,12 +145,18 @@ def _revision(batch: Batch, expected: ExpectedFile, files: Sequence[StagedFile])
 
 
 def announced_as(
-    file: StagedFile, batch_id: str, expected: ExpectedFile, landed: tuple[int, str] | None = None
+    file: StagedFile,
+    batch_id: str,
+    expected: ExpectedFile,
+    landed: tuple[int, str] | None = None,
+    *,
+    is_new_event: bool = False,
 ) -> BatchFile:
-    """The file in a batch; all its records are repetitions where it was staged by another batch or under another name.
-    A repeated file that is not what this batch's manifest says of it is rejected in this batch."""
+    """The file in a batch; all its records are repetitions where it was staged by another batch or under another name,
+    unless the batch makes new events of it. A repeated file that is not what this batch's manifest says of it is
+    rejected in this batch."""
     is_repeated = (file.staged_by, file.file_name) != (batch_id, expected.name) and file.status == "staged"
-    counts = Counts(file.rows_in, rows_duplicate=file.rows_in) if is_repeated else file.counts
+    counts = Counts(file.rows_in, rows_duplicate=file.rows_in) if is_repeated and not is_new_event else file.counts
     status, reason = file.status, file.reason
     content = (file.bytes, file.file_sha256)
     wrong = differs(expected, rows=file.rows_in, content=content, landed=landed) if is_repeated else None

@@ -15,6 +15,7 @@ from cartlake.core.verdict import RuleResult, holding_rules, verdict_of
 from cartlake.tasks.context import Context, TaskResult
 from cartlake.tasks.delivered import define_delivered, find_ties, samples
 from cartlake.tasks.measure import measure
+from cartlake.tasks.snapshots import judge_batch_times
 
 _COUNTS = (
     Column("batch_id", STRING),
@@ -34,6 +35,7 @@ def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str
         delivered = define_delivered(context, batch, earlier)
         counted = _define_counts(context, batch, earlier, context.ledger.batch_files())
         found = [result for each in delivered for result in find_ties(context.engine, each)]
+        found += [result for each in context.contracts for result in judge_batch_times(context, each, batch, earlier)]
         found += [result for model in context.models if model.kind == "check" for result in _check(context, model)]
         results = _by_rule(context, found)
         _record(context, batch, results, run_id)

@@ -1,0 +1,86 @@
+"""Which staged files count, to which batch each belongs, and what of a log that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+
+from cartlake.core.contract import Contract
+from cartlake.core.entries import BatchFile
+from cartlake.core.sqltext import name, names
+from cartlake.core.table import BIGINT, DATE, STRING, TIMESTAMP, Column
+from cartlake.core.tables import stage_table
+from cartlake.tasks.context import Context
+
+AcceptedKey = tuple[str, str, date, datetime | None]
+"""A staged file, and of a feed whose events take their time from the batch that time, which travels with the
+announcement: one content is several events then."""
+
+ACCEPTED = (
+    Column("file_sha256", STRING),
+    Column("batch_date", DATE),
+    Column("event_time", TIMESTAMP),
+    Column("batch_id", STRING),
+    Column("is_added", BIGINT),
+)
+
+
+def event_times(context: Context, contract: Contract) -> dict[str, datetime]:
+    """The times of all batches, if the feed's events take theirs from them; else none."""
+    batches = context.ledger.batches().values() if contract.takes_batch_time else ()
+    return {batch.batch_id: batch.event_time for batch in batches}
+
+
+def accepted_files(
+    files: Iterable[BatchFile], batches: Iterable[str], times: Mapping[str, datetime]
+) -> dict[AcceptedKey, str]:
+    """The staged files that these batches announce, each with the smallest of its batches."""
+    wanted = set(batches)
+    accepted: dict[AcceptedKey, str] = {}
+    for file in files:
+        if file.batch_id in wanted and file.status == "staged":
+            key = (file.feed, file.file_sha256, file.batch_date, times.get(file.batch_id))
+            accepted[key] = min(accepted.get(key, file.batch_id), file.batch_id)
+    return accepted
+
+
+def define_accepted(context: Context, relation: str, files: Mapping[AcceptedKey, tuple[str, bool]]) -> None:
+    """`relation` has `files`, each with its batch and whether it is new, as `ACCEPTED` says."""
+    rows = [(sha, day, time, batch, int(added)) for (_, sha, day, time), (batch, added) in files.items()]
+    context.engine.values(relation, ACCEPTED, rows)
+
+
+def with_batch(contract: Contract, log: str, files: str) -> str:
+    """Rows of a log with the batch that its file belongs to as `_batch_id`, the time that this gives them as
+    `_sequence`, and `_is_added`."""
+    given = {"_batch_id": "f.batch_id AS _batch_id"}
+    if contract.takes_batch_time:
+        given["_sequence"] = "f.event_time AS _sequence"
+    shown = [given.get(column, name(column, "s")) for column in stage_table(contract).column_names]
+    return f"SELECT {', '.join(shown)}, f.is_added AS _is_added FROM {log} s JOIN {files} f ON {same_file('s', 'f')}"
+
+
+def define_logged(context: Context, contract: Contract, relation: str, files: Sequence[BatchFile]) -> None:
+    """`relation` has the rows of the log of these files, at the times that count."""
+    engine, stage = context.engine, stage_table(contract)
+    accepted = accepted_files(files, {file.batch_id for file in files}, event_times(context, contract))
+    if not contract.takes_batch_time:
+        engine.read(relation, stage, where=slices(accepted))
+        return
+    define_accepted(context, f"files_of_{relation}", {key: (batch, True) for key, batch in accepted.items()})
+    engine.read(f"log_of_{relation}", stage, where=slices(accepted))
+    rows = with_batch(contract, f"log_of_{relation}", f"files_of_{relation}")
+    engine.define(relation, f"SELECT {names(stage.column_names)} FROM ({rows}) r")
+
+
+def same_file(row: str, file: str) -> str:
+    return f"{row}._file_sha256 = {file}.file_sha256 AND {row}._batch_date = {file}.batch_date"
+
+
+def slices(files: Iterable[AcceptedKey]) -> dict[str, list[str]]:
+    """Where in a log the files stand."""
+    listed = list(files)
+    return {
+        "_file_sha256": sorted({sha for _, sha, _, _ in listed}),
+        "_batch_date": sorted({day.isoformat() for _, _, day, _ in listed}),
+    }
