@@ -14,12 +14,14 @@ from cartlake.core.entries import Publication, StagedFile
 from cartlake.core.names import hash_in_path
 from cartlake.core.production import entered_at
 from cartlake.core.retention import gone_below, kept_publications
+from cartlake.core.snapshots import PRESENT
 from cartlake.core.sqltext import names
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, QUARANTINE, history_table, stage_table
 from cartlake.errors import EngineError, TableMissing
 from cartlake.runs import published_batches
-from cartlake.tasks.context import Context, FileKey, accepted_files
+from cartlake.tasks.accepted import accepted_files
+from cartlake.tasks.context import Context, FileKey
 from cartlake.tasks.derive import ORDER_LINES
 
 _REBUILD, _FROM_ARCHIVE = "cartlake rebuild", "cartlake rebuild --from-archive"
@@ -139,7 +141,8 @@ def _counts(context: Context, damaged: set[str]) -> Iterator[_Look]:
     """Of each accepted file rows_in = rows_staged + rows_quarantined + rows_duplicate, and so many rows stand there."""
     ledger, base = context.ledger, context.ledger.latest_publication()
     waiting = {batch.batch_id for batch in ledger.batches().values() if batch.restage}
-    accepted = accepted_files(ledger.batch_files(), published_batches(context) - waiting)
+    announced = accepted_files(ledger.batch_files(), published_batches(context) - waiting, {})
+    accepted = {(feed, sha256, day): batch_id for (feed, sha256, day, _), batch_id in announced.items()}
     files = {(file.feed, file.file_sha256, file.batch_date): file for file in ledger.files()}
     quarantined = _quarantined(context)
     for contract in context.contracts:
@@ -171,7 +174,8 @@ def _staged(context: Context, contract: Contract, base: Publication) -> dict[Fil
     with engine.scope():
         engine.read("log", table, base.tables[table.name])
         rows = engine.rows(
-            "SELECT _file_sha256, _batch_date, count(*) AS n FROM log GROUP BY _file_sha256, _batch_date"
+            f"SELECT _file_sha256, _batch_date, count_if(_op <> '{PRESENT}') AS n FROM log"
+            " GROUP BY _file_sha256, _batch_date"
         )
     return {_key(contract.feed, row["_file_sha256"], row["_batch_date"]): int(str(row["n"])) for row in rows}
 
