@@ -55,10 +55,11 @@ def answers(port: int) -> bool:
     return False
 
 
-def state(port: int) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/") as page:
-        found: dict[str, Any] = json.load(page)
-        return found
+def workers(port: int) -> int:
+    """How many the master knows; 0 while its page is not complete."""
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/json/") as page:
+        return int(json.load(page)["aliveworkers"])
+    return 0
 
 
 class Cluster:
@@ -82,7 +83,7 @@ class Cluster:
         for name in ("worker-1", "worker-2"):
             mine = ["--cores", "1", "--memory", "1g", "--work-dir", str(self._folder / name)]
             self._run(name, [*spark, _WORKER, *address, *mine, "--webui-port", str(free_port()), url])
-        wait_for(lambda: state(self._page)["aliveworkers"] == 2, "second worker")
+        wait_for(lambda: workers(self._page) == 2, "second worker")
         server = [str(home / "bin" / "spark-submit"), "--class", _SERVER, *self._server_options(url)]
         self._run("server", server, PYSPARK_PYTHON=str(self._bare_python()))
         wait_for(lambda: answers(self._server), "Connect server")

@@ -26,7 +26,7 @@ LOGS = ("orders_stage", "customer_stage", "products_stage", "inventory_stage", "
 def start(shop: Shop, remote: str, task: str, run_id: str) -> subprocess.Popen[str]:
     options = ["--project", str(shop.project), "--engine", "spark", "--set", f"engine.remote={remote}"]
     return subprocess.Popen(
-        [sys.executable, "-m", "cartlake", "task", task, "--run", run_id, *options],
+        [sys.executable, "-c", "from cartlake.cli import main; main()", "task", task, "--run", run_id, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
