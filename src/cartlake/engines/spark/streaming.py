@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pyspark.errors.exceptions.connect import SparkConnectException
 
 from cartlake.engines.spark.errors import condition, mapped
 from cartlake.engines.spark.session import ON_DATABRICKS
@@ -14,9 +19,11 @@ from cartlake.errors import EngineError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.streaming import StreamingQuery
+    from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 
 _POLL_SECONDS = 0.2
+_ATTEMPTS = 3
+_WATCH = "cartlake ends with its server"
 
 
 def arriving(session: SparkSession, folder: Path, environment: Mapping[str, str] = os.environ) -> DataFrame:
@@ -37,13 +44,35 @@ def micro_batches(
     again for one that died. Yields the number of each that ended, and None while nothing ends. With `every` seconds
     there is a look until the caller closes the iterator; without, what is there now is handled, and that is all."""
     trigger = {"availableNow": True} if every is None else {"processingTime": f"{every:g} seconds"}
-    writer = files.writeStream.foreachBatch(lambda frame, _number: act(frame.sparkSession))
+    writer = files.writeStream.foreachBatch(partial(_act, act, os.getpid()))
     with mapped("start the stream"):
-        query = writer.option("checkpointLocation", checkpoint.as_posix()).trigger(**trigger).start()
+        query = _started(writer.option("checkpointLocation", checkpoint.as_posix()).trigger(**trigger))
     try:
         yield from _progress(query)
     finally:
         _end(query)
+
+
+def _act(act: Callable[[object], None], client: int, frame: DataFrame, _number: int) -> None:
+    if os.getpid() != client and all(thread.name != _WATCH for thread in threading.enumerate()):
+        threading.Thread(target=_end_with, args=(os.getppid(),), name=_WATCH, daemon=True).start()
+    act(frame.sparkSession)
+
+
+def _end_with(server: int) -> None:
+    """This process, which the server started, is over when the server is: Spark's client would try to reach it again
+    for many minutes, and hold the lake's lock for as long."""
+    while os.getppid() == server:
+        time.sleep(_POLL_SECONDS)
+    os._exit(1)
+
+
+def _started(writer: DataStreamWriter) -> StreamingQuery:
+    """The process that takes the micro-batches has ten seconds to come up; on a busy machine not every one does."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(SparkConnectException):
+            return writer.start()
+    return writer.start()
 
 
 def _progress(query: StreamingQuery) -> Iterator[int | None]:
