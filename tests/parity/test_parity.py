@@ -27,6 +27,7 @@ OF_THE_RUN = {
     *(
         "_ingested_at",
         "quarantined_at",
+        "measured_at",
         "validated_at",
         "recorded_at",
         "published_at",
