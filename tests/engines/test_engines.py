@@ -30,7 +30,7 @@ COLUMNS = (
 )
 CUSTOMERS = Table("customers", COLUMNS, key=("customer_id",))
 EVENT = (Column("order_id", "string"), Column("_batch_date", "date"))
-LOG = Table("orders_stage", EVENT, partition_by=("_batch_date",))
+LOG = Table("orders_stage", EVENT, key=("order_id", "_batch_date"), partition_by=("_batch_date",))
 SEEN = datetime(2025, 3, 30, 2, 30, 0, 123456, tzinfo=UTC)
 ADA: tuple[object, ...] = ("C-1", "Bonn", Decimal("12.30"), 3, date(1990, 5, 5), SEEN, True, {"fax": "no"})
 BOB: tuple[object, ...] = (
