@@ -234,6 +234,7 @@ def test_a_record_is_checked_repaired_and_others_are_replayed_by_hand(working: D
     assert shop.rows("SELECT order_id FROM orders WHERE order_id = 'O-3' AND is_current")
 
 
+@pytest.mark.slow
 def test_an_open_overview_follows_what_is_recorded(working: Dashboard, browser: Browser) -> None:
     working.shop.lake.close()
     with served(working.shop.project) as address, visit(browser, address) as seen:

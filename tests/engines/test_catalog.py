@@ -102,6 +102,7 @@ def test_a_table_that_is_not_ours_is_left_alone(catalog: Engine, spark_session: 
         catalog.version("customers")
 
 
+@pytest.mark.slow
 def test_tables_of_a_catalog_are_kept_up(catalog: Engine) -> None:
     catalog.create(PRICES)
     for number in range(8):

@@ -264,11 +264,11 @@ def test_a_file_that_ends_early_is_not_taken_for_whole(
 ) -> None:
     class Short(Interrupted):
         def finish(self) -> Any:
-            os.truncate(orders, 2 * 1024 * 1024)
+            os.truncate(orders, 8 * 1024 * 1024)
             os.utime(orders, (1, 1))
             return super().finish()
 
-    orders.write_bytes(b"x" * 2 * 1024 * 1024)
+    orders.write_bytes(b"x" * 8 * 1024 * 1024)
     os.utime(orders, (1, 1))
     monkeypatch.setattr(landing, "Profiler", Short(lambda: os.truncate(orders, 1024 * 1024)))
     with pytest.raises(DataError) as caught:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from cartlake.core import history
 from cartlake.core.table import Table
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import EngineError
@@ -15,8 +16,8 @@ MERGE = EmbeddedEngine.merge
 
 
 def twice(engine: EmbeddedEngine, table: Table, changes: str) -> int:
-    MERGE(engine, table, changes)
-    return engine.append(table, changes)
+    again = f"SELECT {', '.join(table.column_names)} FROM {changes} WHERE _change <> 'delete'"
+    return replaced(engine, table, changes, f"SELECT * FROM _merged UNION ALL {again}")
 
 
 def never(engine: EmbeddedEngine, table: Table, changes: str) -> int:
@@ -24,10 +25,15 @@ def never(engine: EmbeddedEngine, table: Table, changes: str) -> int:
 
 
 def with_closed_versions_current(engine: EmbeddedEngine, table: Table, changes: str) -> int:
-    MERGE(engine, table, changes)
-    engine.read("_merged", table)
     shown = ", ".join("TRUE AS is_current" if name == "is_current" else name for name in table.column_names)
-    engine.materialise("_wrong", f"SELECT {shown} FROM _merged")
+    return replaced(engine, table, changes, f"SELECT {shown} FROM _merged")
+
+
+def replaced(engine: EmbeddedEngine, table: Table, changes: str, sql: str) -> int:
+    """In one commit the table holds what `sql` makes of `_merged`, what it should hold."""
+    engine.read("_before", table)
+    engine.define("_merged", history.after(table.column_names, table.key, "_before", changes))
+    engine.materialise("_wrong", sql)
     return engine.replace(table, {}, "_wrong")
 
 

@@ -135,8 +135,8 @@ def _filled(contract: Contract) -> str:
         return "filled AS (SELECT * FROM standing),"
     key = names(contract.key)
     values = ", ".join(
-        f"last_value({name(column)}) IGNORE NULLS OVER (PARTITION BY {key}, _life ORDER BY _at"
-        f" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS {name(column)}"
+        f"last_value(CASE WHEN _op = 'upsert' THEN {name(column)} END) IGNORE NULLS OVER (PARTITION BY {key}, _life"
+        f" ORDER BY _at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS {name(column)}"
         if column in kept
         else name(column)
         for column in (*_fields(contract), *_EVENT_COLUMNS)

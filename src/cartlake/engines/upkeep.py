@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import unquote
 
 from cartlake.engines.base import Removal
+from cartlake.failpoints import reach
 
 LOG = "_delta_log"
 SMALL, LARGE = 32 * 1024 * 1024, 128 * 1024 * 1024  # bytes: files below the one are joined up to about the other
@@ -66,14 +67,12 @@ def clean_up(
     needed: Collection[str],
     *,
     dry_run: bool,
-    each: Callable[[], None] = lambda: None,
 ) -> Removal:
-    """Gone are the files that no version from `oldest` (whose data files are `needed`) to `newest` needs; `each` is
-    called before one goes."""
+    """Gone are the files that no version from `oldest` (whose data files are `needed`) to `newest` needs."""
     spare = _spare_files(folder, oldest, newest, needed)
     removal = Removal(len(spare), sum(path.stat().st_size for path in spare))
     for path in [] if dry_run else spare:
-        each()
+        reach(f"{folder.name}: clean up")
         path.unlink()
         path.with_name(f".{path.name}.crc").unlink(missing_ok=True)  # Spark's checksum of a local file
     return removal

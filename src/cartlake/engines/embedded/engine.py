@@ -22,7 +22,6 @@ from cartlake.engines.relations import Relations, View
 from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
 from cartlake.errors import EngineError, UsageError
-from cartlake.failpoints import reach
 from cartlake.settings import Settings
 
 _FEW = 50  # rows that are cheaper as part of a query than as a table
@@ -162,9 +161,7 @@ class EmbeddedEngine(Alone):
         needed = {file.path for file in self._store.files(table, oldest_version)}
         with mapped(f"clean up {table}"):
             folder, newest = self._store.folder(table), self.version(table)
-            return upkeep.clean_up(
-                folder, oldest_version, newest, needed, dry_run=dry_run, each=lambda: reach(f"{table}: clean up")
-            )
+            return upkeep.clean_up(folder, oldest_version, newest, needed, dry_run=dry_run)
 
     def stream(
         self, folder: Path, checkpoint: Path, act: Callable[[object], None], every: float | None = None
