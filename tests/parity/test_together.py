@@ -24,7 +24,7 @@ LOGS = ("orders_stage", "customer_stage", "products_stage", "inventory_stage", "
 
 
 def start(shop: Shop, remote: str, task: str, run_id: str) -> subprocess.Popen[str]:
-    options = ["--project", str(shop.project), "--engine", "spark", "--set", f"engine.remote={remote}"]
+    options = ["--project", str(shop.project), "--set", "engine.name=spark", "--set", f"engine.remote={remote}"]
     return subprocess.Popen(
         [sys.executable, "-c", "from cartlake.cli import main; main()", "task", task, "--run", run_id, *options],
         stdout=subprocess.PIPE,
