@@ -39,32 +39,37 @@ def flush(descriptor: int) -> None:
 
 def sync_new(path: Path, root: Path) -> None:
     """A new file, and the folders that name it and `root`, survive a power failure."""
-    unsynced = Unsynced(root)
-    unsynced.add(path)
-    unsynced.sync()
+    for each in (path, *_folders(path, root)):
+        sync(each)
 
 
 class Unsynced:
-    """Files below `root` that were written and are not known to be on the disk."""
+    """Files below `root` that were written and are not known to be on the disk. Folders below `root` come and stay."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._paths: set[Path] = set()
+        self._named: set[Path] = set()  # folders whose names are on the disk
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "flush")
 
     def add(self, path: Path) -> None:
         """`path` was written, and perhaps the folders on the way to it."""
-        self._paths.update((path, *_folders(path, self._root)))
+        self._paths.add(path)
+        for folder in _folders(path, self._root):
+            self._paths.add(folder)
+            if folder in self._named:
+                return
 
     def sync(self) -> None:
         """All of them, and the folders that name them, survive a power failure. At once, because a system that has
         many to flush does it in few steps. Raises OSError; they are tried again the next time."""
-        paths = sorted(path for path in self._paths if path.exists())  # a file may have been removed since
-        with ThreadPoolExecutor(min(_AT_ONCE, len(paths) or 1)) as threads:
-            list(threads.map(sync, paths))
+        paths = {path for path in self._paths if path.exists()}  # a file may have been removed since
+        list(self._threads.map(sync, sorted(paths)))
+        self._named.update(path for path in paths if path.parent in paths and path.is_dir())
         self._paths.clear()
 
 
 def _folders(path: Path, root: Path) -> Iterator[Path]:
-    """Those that name `path`, up to the one that names `root`."""
+    """Those that name `path`, from its own up to the one that names `root`."""
     yield from (folder for folder in path.parents if folder.is_relative_to(root))
     yield root.parent

@@ -187,8 +187,11 @@ class Ledger:
         return next((one for one in self.preparations() if one.batch_id == batch_id), None)
 
     def publish(self, publication: Publication) -> None:
-        """This commit is the moment of publication. Raises CommitConflict if another process published meanwhile."""
-        if not self._append_next(PUBLICATIONS, vars(publication), "publication_id"):
+        """This commit is the moment of publication, `together` or not. Raises CommitConflict if another process
+        published meanwhile."""
+        with self._at_once():
+            is_next = self._append_next(PUBLICATIONS, vars(publication), "publication_id")
+        if not is_next:
             raise CommitConflict("published_meanwhile", "another process published meanwhile", hint="Run it again.")
         recorded("published", [publication], "publication_id", "batch_id", "kind")
 
@@ -249,6 +252,15 @@ class Ledger:
                 self._engine.sync()
             for action in afterwards:
                 action()
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """What is recorded inside is committed now, before what was recorded earlier in a `together`."""
+        held, self._held = self._held, None
+        try:
+            yield
+        finally:
+            self._held = held
 
     def discard(self) -> None:
         """What was recorded in the innermost `together` was not, and what was to happen then does not."""

@@ -61,7 +61,7 @@ def is_created(context: Context) -> bool:
 
 def run_tasks(context: Context, run: Run, on_task: OnTask) -> None:
     """All tasks of a run, in order, and its end, also when one of them raises. In one process the changes go from
-    enrichment to merge without a stop on disk, and the ledger rows of the stage loads in one commit."""
+    enrichment to merge without a stop on disk, and of ledger rows several in one commit."""
     try:
         with context.ledger.together():
             for contract in context.contracts:
@@ -194,7 +194,7 @@ def _enrich_and_merge(context: Context, run: Run, batch: Batch, on_task: OnTask)
         tables.extend(changed_tables(context, acceptance, context.ledger.latest_publication()))
         return TaskResult(note=f"{len(tables)} tables change")
 
-    with context.engine.scope():
+    with context.engine.scope(), context.ledger.together():
         attempt = Attempt(context, run, batch, dag.ENRICHMENT)
         attempt.record(attempt.of(enrich), on_task)
         _publish(

@@ -16,7 +16,7 @@ from cartlake.core.names import is_ignored
 from cartlake.settings import Settings
 
 SCAN_SECONDS = 30.0
-MANIFEST_STILL_MS = 50
+MANIFEST_STILL_MS = 20
 DATA_STILL_SECONDS = 0.5
 _TICK_MS = 100
 _POLL_SECONDS = 0.25
