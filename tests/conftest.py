@@ -45,12 +45,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "spark" in item.keywords:  # one process has the one session, however many run tests
             item.add_marker(pytest.mark.xdist_group("spark"))
+        elif item.get_closest_marker("xdist_group") is None and _shares_work(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     if os.name == "posix":
         return
     lacking = pytest.mark.skip(reason="needs what only POSIX systems have")
     for item in items:
         if "posix" in item.keywords:
             item.add_marker(lacking)
+
+
+def _shares_work(item: pytest.Item) -> bool:
+    """Whether a test needs what its module makes once: two processes would make it twice."""
+    fixtures = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+    return any(each[-1].scope == "module" for each in fixtures.values() if each)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The groups are kept: pytest-xdist tells them by the names of tests, and stops doing so without a word where
+    pytest keeps those elsewhere (9.2)."""
+    if getattr(session.config.option, "loadgroup", False):
+        lost = [item for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
+        assert not lost, "pytest-xdist does not group tests with this version of pytest"
 
 
 @pytest.fixture(scope="session")

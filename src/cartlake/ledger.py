@@ -187,11 +187,8 @@ class Ledger:
         return next((one for one in self.preparations() if one.batch_id == batch_id), None)
 
     def publish(self, publication: Publication) -> None:
-        """This commit is the moment of publication, `together` or not. Raises CommitConflict if another process
-        published meanwhile."""
-        with self._at_once():
-            is_next = self._append_next(PUBLICATIONS, vars(publication), "publication_id")
-        if not is_next:
+        """This commit is the moment of publication. Raises CommitConflict if another process published meanwhile."""
+        if not self._append_next(PUBLICATIONS, vars(publication), "publication_id"):
             raise CommitConflict("published_meanwhile", "another process published meanwhile", hint="Run it again.")
         recorded("published", [publication], "publication_id", "batch_id", "kind")
 
@@ -244,23 +241,13 @@ class Ledger:
         try:
             yield
         finally:
-            held, self._held = self._held, None
-            afterwards, self._afterwards = self._afterwards, []
+            (held, self._held), (afterwards, self._afterwards) = (self._held, None), (self._afterwards, [])
             for table, rows in held.values():
                 self._commit(table, rows)
             if afterwards:
                 self._engine.sync()
             for action in afterwards:
                 action()
-
-    @contextmanager
-    def _at_once(self) -> Iterator[None]:
-        """What is recorded inside is committed now, before what was recorded earlier in a `together`."""
-        held, self._held = self._held, None
-        try:
-            yield
-        finally:
-            self._held = held
 
     def discard(self) -> None:
         """What was recorded in the innermost `together` was not, and what was to happen then does not."""
@@ -283,12 +270,14 @@ class Ledger:
         self._held.setdefault(table.name, (table, []))[1].extend(shown)
 
     def _append_next(self, table: Table, row: Mapping[str, Any], number: str) -> bool:
-        if not self._engine.arbitrates:
-            self._append(table, [row])
-            return True
-        with self._engine.scope():
-            self._engine.values("_ledger_rows", table.columns, [[row[name] for name in table.column_names]])
-            return self._engine.append_next(table, "_ledger_rows", number)
+        """The row is committed now, inside `together` too, unless another process was first; whether it is."""
+        shown = {name: row[name] for name in table.column_names}
+        if self._engine.arbitrates:
+            with self._engine.scope():
+                self._engine.values("_ledger_rows", table.columns, [list(shown.values())])
+                return self._engine.append_next(table, "_ledger_rows", number)
+        self._commit(table, [shown])
+        return True
 
     def _commit(self, table: Table, shown: Sequence[Row]) -> None:
         if not shown:

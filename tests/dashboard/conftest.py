@@ -27,6 +27,7 @@ FORMULA = '=HYPERLINK("http://example.com","free")'
 HERE = "http://127.0.0.1:8765"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process has the shop and the browser, however many run tests."""
     for item in items:
