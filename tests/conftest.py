@@ -41,6 +41,7 @@ SMALL_SPARK = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "spark" in item.keywords:  # one process has the one session, however many run tests

@@ -117,8 +117,8 @@ class Ledger:
 
     def files(self, feed: str | None = None) -> list[StagedFile]:
         """The newest record of each staged or rejected content and date."""
-        found = (made(StagedFile, row) for row in self._newest(FILES, ("feed", "file_sha256", "batch_date")))
-        return [file for file in found if feed is None or file.feed == feed]
+        newest = self._newest(FILES, ("feed", "file_sha256", "batch_date"))
+        return [file for file in (made(StagedFile, row) for row in newest) if feed is None or file.feed == feed]
 
     def batch_files(self, batches: Sequence[str] | None = None) -> list[BatchFile]:
         """What the batches announce: per batch and name the newest claimed content."""
@@ -200,8 +200,6 @@ class Ledger:
         published = self.publications()
         return published[-1] if published else NOTHING_PUBLISHED
 
-    # maintenance
-
     def record_maintenance(self, steps: Sequence[MaintenanceStep]) -> None:
         self._append(MAINTENANCE, [self._stamped(step) for step in steps])
 
@@ -227,8 +225,8 @@ class Ledger:
             self._known[key] = known
             newest: list[Any] = [row[at] for row in known.rows[-1:]]
             self._last = max([self._last, *newest])
-        held = self._held.get(table.name) if self._held else None
-        return known.rows if held is None else [*known.rows, *_matching(held[1], where or {})]
+        held = (self._held or {}).get(table.name)
+        return [*known.rows, *_matching(held[1], where or {})] if held else known.rows
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -266,8 +264,8 @@ class Ledger:
         shown = [{name: row[name] for name in table.column_names} for row in rows]
         if self._held is None:
             self._commit(table, shown)
-            return
-        self._held.setdefault(table.name, (table, []))[1].extend(shown)
+        else:
+            self._held.setdefault(table.name, (table, []))[1].extend(shown)
 
     def _append_next(self, table: Table, row: Mapping[str, Any], number: str) -> bool:
         """The row is committed now, inside `together` too, unless another process was first; whether it is."""
