@@ -81,6 +81,19 @@ def test_an_error_is_a_line_too_and_ends_the_call_as_always(tmp_path: Path, cart
     assert error["code"] == said.json["error"]["code"] == "contract_invalid"
 
 
+def test_so_is_a_defect_and_it_quotes_nothing(tmp_path: Path, cartlake: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(*_: object) -> None:
+        raise KeyError("Jane Doe, 1 Elm Street")
+
+    shop = Shop(tmp_path / "shop")
+    monkeypatch.setattr(Lake, "run", raises)
+    said = cartlake("run", "--project", shop.project, "--set", "log.format=json")
+    assert said.code == 3
+    [error] = lines(said.err)
+    assert (error["event"], error["code"], error["file"]) == ("error", "unexpected", "cartlake/cli/run.py")
+    assert "Jane" not in said.err
+
+
 def test_python_programs_listen_to_the_logger(tmp_path: Path) -> None:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()

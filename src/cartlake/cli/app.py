@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -13,17 +12,12 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from cartlake.cli import export, files, lineage, look, operate, repair, run, show, start
+from cartlake.cli.failures import explained
 from cartlake.cli.options import PANELS
 from cartlake.cli.output import Output, ReaderGone, lines, write
-from cartlake.errors import CartlakeError, ConfigError, UsageError
+from cartlake.errors import CartlakeError
 
 INTERRUPTED, READER_GONE, UNEXPECTED = 130, 141, 3
-EXTRAS = {
-    "dashboard": ("the dashboard", {"jinja2", "markupsafe", "starlette", "uvicorn"}),
-    "local": ("the embedded engine", {"arro3", "deltalake", "duckdb"}),
-    "spark": ("the Spark engine", {"grpc", "pandas", "pyarrow", "pyspark"}),
-    "xlsx": ("Excel output", {"xlsxwriter"}),
-}
 
 
 class _Panels(TyperGroup):
@@ -57,9 +51,6 @@ def cartlake(
         write(context.get_help() + "\n")
 
 
-_ClickUsageError = typer.BadParameter.__mro__[1]  # where its module is depends on typer's version
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """One call of the program, which ends with DESIGN's exit codes whatever happens."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -91,7 +82,7 @@ def _run(arguments: list[str]) -> int:
         out.log.print("interrupted; what was not finished is done by the next run")
         return INTERRUPTED
     except Exception as error:
-        return _fail(out, _explained(error))
+        return _fail(out, explained(error))
 
 
 def _version() -> str:
@@ -111,50 +102,6 @@ def _spelled_out(arguments: Sequence[str]) -> list[str]:
         is_bare = argument == "--wait" and not following.replace(".", "", 1).isdigit()
         spelled.append("--wait=inf" if is_bare else argument)
     return spelled
-
-
-def _explained(error: Exception) -> CartlakeError:
-    """The error as people see it; of one that nobody foresaw only its kind and place, because its words may quote
-    data. CARTLAKE_DEBUG=1 prints the traceback."""
-    if isinstance(error, CartlakeError):
-        return error
-    if isinstance(error, _ClickUsageError):
-        return _misused(error)
-    if os.environ.get("CARTLAKE_DEBUG") == "1":
-        import traceback
-
-        traceback.print_exception(error)
-    missing = str(error.name).partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-    for extra, (engine, packages) in EXTRAS.items():
-        if missing in packages:
-            hint = f'{engine[0].upper()}{engine[1:]} comes with: pip install "cartlake[{extra}]"'
-            return ConfigError("engine_missing", f"the package {missing} is not installed", hint=hint)
-    file, line = _place(error)
-    return CartlakeError(
-        "unexpected",
-        f"unexpected {type(error).__name__}: this is a defect of cartlake",
-        file=file,
-        line=line,
-        hint="Repeating the command is safe. CARTLAKE_DEBUG=1 shows where it happened.",
-    )
-
-
-def _misused(error: Exception) -> UsageError:
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "cartlake"
-    said = getattr(error, "format_message", lambda: str(error))()
-    return UsageError("usage", said.strip(), hint=f"`{command} --help` says what there is.")
-
-
-def _place(error: Exception) -> tuple[str | None, int | None]:
-    """The innermost line of our own code."""
-    import traceback
-
-    package = Path(__file__).parents[1]
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if Path(frame.filename).is_relative_to(package):
-            return Path(frame.filename).relative_to(package.parent).as_posix(), frame.lineno
-    return None, None
 
 
 def _fail(out: Output, error: CartlakeError) -> int:

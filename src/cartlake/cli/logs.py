@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cartlake.cli.output import Output
-from cartlake.errors import CartlakeError
+from cartlake.cli.failures import explained
+from cartlake.cli.output import Output, ReaderGone
 from cartlake.logs import LOGGER, JsonLines, event
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def logging_to(out: Output, settings: Settings) -> Iterator[None]:
-    """Inside, events go where [log] says. With `format = "json"` nothing else stands on stderr, an error included."""
+    """Inside, events go where [log] says. With `format = "json"` nothing else stands on stderr, an error
+    included, be it foreseen or not."""
     handlers = list(_handlers(settings))
     level = LOGGER.level
     out.as_lines = settings.log.format == "json"
@@ -31,7 +32,10 @@ def logging_to(out: Output, settings: Settings) -> Iterator[None]:
         LOGGER.setLevel(logging.INFO)
     try:
         yield
-    except CartlakeError as error:
+    except (typer.Exit, typer.Abort, ReaderGone, BrokenPipeError):
+        raise
+    except Exception as raised:
+        error = explained(raised)
         event("error", error.to_json(), logging.ERROR)
         if not out.as_lines:
             raise
