@@ -10,7 +10,7 @@ import cartlake
 
 PACKAGE = Path(cartlake.__file__).parent
 CHANGES = {
-    "create_write_transaction",
+    "hardlink_to",
     "rename",
     "rmtree",
     "symlink_to",

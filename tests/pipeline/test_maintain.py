@@ -190,7 +190,7 @@ def kill_at(patched: pytest.MonkeyPatch, owner: type, name: str, number: int) ->
     real, count = getattr(owner, name), [0]
 
     def dying(self: object, *given: Any, **more: Any) -> object:
-        count[0] += 1
+        count[0] += not str(self).endswith(".tmp")  # what a commit removes after itself is no step of its own
         if count[0] >= number and "lock" not in str(self):
             raise Killed
         return real(self, *given, **more)
@@ -312,7 +312,7 @@ def test_versions_from_the_oldest_on_are_read_from_a_checkpoint_and_earlier_ones
     before = {version: numbers_at(engine, version) for version in (25, 30, 31)}
     planned = engine.vacuum("notes", 25, dry_run=True)
     assert engine.vacuum("notes", 25) == planned
-    assert planned.files == 19
+    assert planned.files == 20
     assert engine.vacuum("notes", 25).files == 0
     assert {version: numbers_at(engine, version) for version in before} == before
     engine.vacuum("notes", 31)

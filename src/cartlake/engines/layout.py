@@ -5,10 +5,11 @@ from __future__ import annotations
 from cartlake.errors import TableForeign
 
 LAYOUT_PROPERTY, LAYOUT = "cartlake.layout", 1
+CHECKPOINT_INTERVAL = 20  # commits
 PROPERTIES = {
     "delta.enableChangeDataFeed": "true",
     "delta.enableDeletionVectors": "false",
-    "delta.checkpointInterval": "20",
+    "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
     "delta.logRetentionDuration": "interval 3650 days",
     "delta.deletedFileRetentionDuration": "interval 3650 days",
     LAYOUT_PROPERTY: str(LAYOUT),

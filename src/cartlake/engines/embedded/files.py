@@ -6,14 +6,12 @@ import hashlib
 import json
 import re
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
 
 from deltalake import DeltaTable
-from deltalake.transaction import AddAction, RemoveAction
 
 from cartlake.core.table import Table
 from cartlake.engines.base import Where
@@ -36,6 +34,11 @@ class DataFile:
     least: Mapping[str, object]
     most: Mapping[str, object]
     nulls: Mapping[str, object]
+
+    def statistics(self) -> str:
+        """As the log has them."""
+        bounds = {"minValues": self.least, "maxValues": self.most, "nullCount": self.nulls}
+        return json.dumps({"numRecords": self.rows, **bounds})
 
     @property
     def is_ours(self) -> bool:
@@ -93,14 +96,15 @@ def _known(bounds: Mapping[str, object] | None) -> dict[str, object]:
     return {name: value for name, value in (bounds or {}).items() if value is not None}
 
 
-def statistics_of(table: Table, count: int, columns: Mapping[str, Mapping[str, str]]) -> str:
-    """Delta's statistics of a file from DuckDB's: bounds of text, integer and date columns, as the log spells them.
-    Only of those that rows are found by: a bound is a cell, and cells of people have no business in a log."""
-    least: dict[str, object] = {}
-    most: dict[str, object] = {}
-    nulls: dict[str, int] = {}
+def written_file(
+    table: Table, path: str, partition: Mapping[str, str], size: int, rows: int, told: Mapping[str, Mapping[str, str]]
+) -> DataFile:
+    """A file that DuckDB wrote, with what DuckDB told of its columns: bounds of text, integer and date columns, as the
+    log spells them. Only of those that rows are found by: a bound is a cell, and cells of people have no business in a
+    log."""
+    least, most, nulls = dict[str, object](), dict[str, object](), dict[str, object]()
     for column in table.columns:
-        found = columns.get(quote(column.name))
+        found = told.get(quote(column.name))
         if found is None:
             continue
         nulls[column.name] = int(found.get("null_count", 0))
@@ -111,18 +115,7 @@ def statistics_of(table: Table, count: int, columns: Mapping[str, Mapping[str, s
         if "false" in (found.get("min_is_exact"), found.get("max_is_exact")) or len(high) > _LONGEST_STATISTIC:
             continue
         least[column.name], most[column.name] = (int(low), int(high)) if column.type == "bigint" else (low, high)
-    return json.dumps({"numRecords": count, "minValues": least, "maxValues": most, "nullCount": nulls})
-
-
-def data_file(action: AddAction) -> DataFile:
-    statistics = json.loads(action.stats)
-    partition = {name: str(value) for name, value in action.partition_values.items()}
-    bounds = (statistics[part] for part in ("minValues", "maxValues", "nullCount"))
-    return DataFile(action.path, action.size, statistics["numRecords"], partition, *bounds)
-
-
-def remove_action(file: DataFile, is_change: bool) -> RemoveAction:
-    return RemoveAction(file.path, is_change, int(time.time() * 1000), file.size, dict(file.partition))
+    return DataFile(path, size, rows, partition, least, most, nulls)
 
 
 def hashed_name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Delta tables on a local disk: DuckDB writes the Parquet files, delta-rs commits them.
+"""Delta tables on a local disk: DuckDB writes the Parquet files, delta-rs reads the log and makes tables.
 
 A data file's statistics go into the commit, so that later reads and replacements open only the files that can hold
 what they look for. Its name ends in the hash of its bytes, so that damage can be found. Neither library flushes what it
@@ -7,27 +7,26 @@ writes to the disk: `sync` does.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction
 
 from cartlake.core.table import Table
 from cartlake.disk import Unsynced
 from cartlake.engines.base import Commit, Where
+from cartlake.engines.embedded.commits import commit_path, write_commit
 from cartlake.engines.embedded.duck import Duck, duck_type, mapped, quote
-from cartlake.engines.embedded.files import DataFile, data_file, data_files, hashed_name, remove_action, statistics_of
+from cartlake.engines.embedded.files import DataFile, data_files, hashed_name, written_file
 from cartlake.engines.embedded.schema import delta_schema
 from cartlake.engines.embedded.tails import MOST_UNSYNCED, settle
-from cartlake.engines.layout import LAYOUT_PROPERTY, PROPERTIES, require_ours
+from cartlake.engines.layout import CHECKPOINT_INTERVAL, LAYOUT_PROPERTY, PROPERTIES, require_ours
 from cartlake.errors import CommitConflict, EngineError, TableMissing
 from cartlake.failpoints import reach
 
@@ -76,7 +75,7 @@ class DeltaStore:
         if mode == "ignore" and any((folder / "_delta_log").glob("*.json")):
             return
         version = 0 if mode == "ignore" else self.version(table.name) + 1
-        with self._committing(table.name, version) as properties:
+        with self._committing(table.name, version) as mark:
             DeltaTable.create(
                 str(folder),
                 schema=delta_schema(table),
@@ -84,15 +83,15 @@ class DeltaStore:
                 partition_by=list(table.partition_by) or None,
                 configuration=PROPERTIES,
                 raise_if_key_not_exists=False,
-                commit_properties=properties,
+                commit_properties=_marked(mark),
             )
 
     def restore(self, name: str, version: int) -> int:
         """The newest version holds what `version` held; its number."""
         handle = self.handle(name)
         if handle.version() != version:
-            with self._committing(name, handle.version() + 1) as properties:
-                handle.restore(version, commit_properties=properties)
+            with self._committing(name, handle.version() + 1) as mark:
+                handle.restore(version, commit_properties=_marked(mark))
         return self.refresh(name)
 
     def reshape(self, table: Table) -> None:
@@ -142,7 +141,7 @@ class DeltaStore:
             with committing(name):
                 handle = _ours(DeltaTable(str(self._root / name)), name)
                 head = self._heads[name] = _Head(handle, handle.version(), data_files(handle))
-        elif self._commit_file(name, head.version + 1).exists():
+        elif commit_path(self._root / name, head.version + 1).exists():
             self.refresh(name)
         return self._heads[name]
 
@@ -152,7 +151,7 @@ class DeltaStore:
     def full_path(self, name: str, file: DataFile) -> str:
         return (self._root / name / file.path).as_posix()
 
-    def add(self, table: Table, query: str, where: Where | None = None) -> list[AddAction]:
+    def add(self, table: Table, query: str, where: Where | None = None) -> list[DataFile]:
         """The rows of `query`, cast to the table's types, stand in new Parquet files, not yet committed; none for no
         rows. `where`, if it names one value for each partition column, is the partition of all rows."""
         known = {name: next(iter(values)) for name, values in (where or {}).items() if name in table.partition_by}
@@ -162,40 +161,33 @@ class DeltaStore:
         return [action for each in partitions for action in self._write(table, self._only(table, query, each), each)]
 
     def commit(
-        self, name: str, added: Sequence[AddAction], removed: Sequence[DataFile] = (), *, is_change: bool = True
+        self, name: str, added: Sequence[DataFile], removed: Sequence[DataFile] = (), *, is_change: bool = True
     ) -> int:
         """One commit that adds and removes files; its version. Without `is_change` the rows are the same."""
-        handle, head = self.handle(name), self._heads[name]
-        with self._committing(name, head.version + 1) as properties:
-            handle.create_write_transaction(
-                [
-                    *(replace(action, data_change=is_change) for action in added),
-                    *(remove_action(file, is_change) for file in removed),
-                ],
-                mode="append",
-                schema=handle.schema(),
-                partition_by=handle.metadata().partition_columns or None,
-                commit_properties=properties,
-            )
-        gone = {file.path for file in removed}
-        kept = tuple(file for file in head.files if file.path not in gone)
-        self._heads[name] = _Head(handle, head.version + 1, (*kept, *map(data_file, added)))
-        return head.version + 1
+        head, gone = self._head(name), {file.path for file in removed}
+        version = head.version + 1
+        with self._committing(name, version) as mark:
+            write_commit(commit_path(self._root / name, version), mark, added, removed, is_change)
+            kept = tuple(file for file in head.files if file.path not in gone)
+            self._heads[name] = _Head(head.handle, version, (*kept, *added))
+            if version % CHECKPOINT_INTERVAL == 0:
+                self.handle(name).create_checkpoint()
+        return version
 
     @contextmanager
-    def _committing(self, name: str, version: int) -> Iterator[CommitProperties]:
-        """What is done inside commits `version`, with the properties given. An error after the commit stands (delta-rs
-        goes on to write a checkpoint) is none: what was asked for has happened."""
+    def _committing(self, name: str, version: int) -> Iterator[str]:
+        """What is done inside commits `version`, with the mark given. An error after the commit stands (a checkpoint is
+        written after it) is none: what was asked for has happened."""
         mark = uuid.uuid4().hex
         try:
             with committing(name):
                 reach(f"{name}: commit")
-                yield CommitProperties(custom_metadata={"cartlake": mark}, max_commit_retries=0)
+                yield mark
                 reach(f"{name}: committed")
         except EngineError:
             if not self._stands(name, version, mark):
                 raise
-        log = self._commit_file(name, version)
+        log = commit_path(self._root / name, version)
         self._unsynced.add(log)
         for checkpoint in (log.with_name("_last_checkpoint"), *log.parent.glob(f"{log.stem}.checkpoint*")):
             self._unsynced.add(checkpoint)
@@ -205,12 +197,9 @@ class DeltaStore:
 
     def _stands(self, name: str, version: int, mark: str) -> bool:
         try:
-            return mark in self._commit_file(name, version).read_text("utf-8")
+            return mark in commit_path(self._root / name, version).read_text("utf-8")
         except OSError:
             return False
-
-    def _commit_file(self, name: str, version: int) -> Path:
-        return self._root / name / "_delta_log" / f"{version:020}.json"
 
     def _partitions(self, table: Table, query: str) -> list[dict[str, str]]:
         columns = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in table.partition_by)
@@ -223,7 +212,7 @@ class DeltaStore:
         same = " AND ".join(f"CAST({quote(name)} AS VARCHAR) = {value}" for name, value in bound.items())
         return f"SELECT * FROM ({query}) WHERE {same}"
 
-    def _write(self, table: Table, query: str, partition: dict[str, str]) -> list[AddAction]:
+    def _write(self, table: Table, query: str, partition: dict[str, str]) -> list[DataFile]:
         inside = "/".join(f"{name}={value}" for name, value in partition.items())
         folder = self._root / table.name / inside
         folder.mkdir(parents=True, exist_ok=True)
@@ -244,8 +233,12 @@ class DeltaStore:
         reach(f"{table.name}: written")
         target = part.rename(folder / hashed_name(part))
         self._unsynced.add(target)
-        path, now = target.relative_to(self._root / table.name).as_posix(), int(time.time() * 1000)
-        return [AddAction(path, size, dict(partition), now, True, statistics_of(table, count, statistics))]
+        path = target.relative_to(self._root / table.name).as_posix()
+        return [written_file(table, path, partition, size, count, statistics)]
+
+
+def _marked(mark: str) -> CommitProperties:
+    return CommitProperties(custom_metadata={"cartlake": mark}, max_commit_retries=0)
 
 
 def _ours(handle: DeltaTable, name: str) -> DeltaTable:
