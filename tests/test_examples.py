@@ -90,6 +90,7 @@ def test_the_rules_fire_in_the_shop_as_its_readme_says(tea_shop: Lake) -> None:
         "order_outside_business_hours": 1,
         "order_without_shipping": 2,
         "product_without_orders": 1,
+        "untracked_change": 1,
     }
 
 

@@ -17,6 +17,7 @@ from cartlake.core.entries import Publication, Run, TaskRun
 from cartlake.core.names import normalise
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER
+from cartlake.core.verdict import RuleResult
 from cartlake.engines.base import Engine
 from cartlake.errors import TableMissing, UsageError
 from cartlake.ledger import Clock, Ledger, utc_now
@@ -28,6 +29,7 @@ from cartlake.tasks.attempt import Attempt, OnTask
 from cartlake.tasks.context import Context, TaskResult
 from cartlake.tasks.enrich import Acceptance, changed_tables, prepare
 from cartlake.tasks.merge import publish, publish_changes
+from cartlake.tasks.results import add_results
 from cartlake.tasks.stage import stage_load
 from cartlake.tasks.validate import validate
 
@@ -188,10 +190,11 @@ def _merge_all(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:
 
 
 def _enrich_and_merge(context: Context, run: Run, batch: Batch, on_task: OnTask) -> None:
-    acceptance, tables = _acceptance(context, batch), list[Table]()
+    acceptance, tables, found = _acceptance(context, batch), list[Table](), list[RuleResult]()
 
     def enrich() -> TaskResult:
-        tables.extend(changed_tables(context, acceptance, context.ledger.latest_publication()))
+        tables.extend(changed_tables(context, acceptance, context.ledger.latest_publication(), found.append))
+        add_results(context, batch.batch_id, found, run.run_id)
         return TaskResult(note=f"{len(tables)} tables change")
 
     with context.engine.scope(), context.ledger.together():

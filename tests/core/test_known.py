@@ -39,6 +39,8 @@ class Feed:
         has_met = self.make(f"met_{feed}", known.met(self.contract)) > 0
         self.make(f"batch_{feed}", known.newest(self.contract, has_several, has_met))
         self.make(f"known_{feed}", known.known(self.contract))
+        self.make(f"moments_{feed}", known.moments(self.contract))
+        self.make(f"again_{feed}", known.again(self.contract))
         self.make(f"ties_{feed}", known.ties(self.contract))
         return has_several, has_met
 
@@ -150,10 +152,40 @@ def test_a_sequence_does_not_move_when_ten_keys_tie_and_fewer_move(
     batch += [key_of(spec, "same") | {column: "old", "_sequence": EARLY}]
     before = [(name, EARLY) for name in (*ties, *moves, "late", "same")] + [("late", LATER)]
     given.given(batch, [key_of(spec, name) | {column: "old", "_sequence": at} for name, at in before])
-    [(keys, newer, met_again)] = given.rows(compile_sql(known.facts(spec, has_met=True), "duckdb"))
-    assert (keys, newer, met_again) == (tied + moved + 2, moved, tied + 1)
+    [(keys, newer, again, late, inside)] = given.rows(compile_sql(known.facts(spec, has_met=True), "duckdb"))
+    assert (keys, newer, again, late, inside) == (tied + moved + 2, moved, tied + 1, 1, 0)
     assert given.tied() == set(ties)
     assert known.stands_still(len(ties), int(str(newer))) is stands
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_an_event_is_late_repeated_or_parts_a_run(duck: duckdb.DuckDBPyConnection, feed: str) -> None:
+    """Known of each key are two equal events, of EARLY and LATER, which are one version."""
+    given, spec = Feed(duck, feed), contract(feed)
+    column = next(name for name in spec.tracked if spec.field(name).type == "string")
+    events = {
+        "before": ("2025-01-15 09:00:00+00", "new"),
+        "first again": (EARLY, "old"),
+        "between, equal": (LATE, "old"),
+        "between, other": (LATE, "new"),
+        "last, tied": (LATER, "new"),
+        "after": ("2025-01-15 13:00:00+00", "new"),
+    }
+    batch = [key_of(spec, name) | {"_sequence": at, column: value} for name, (at, value) in events.items()]
+    run = {"valid_from": EARLY, "_sequence": LATER, column: "old"}
+    given.given(batch, [key_of(spec, name) | run for name in events])
+    [counts] = given.rows(compile_sql(known.facts(spec, has_met=True), "duckdb"))
+    assert counts == (6, 1, 2, 3, 2)
+    key = spec.key[0]
+    late = given.rows(f"SELECT {key} FROM moments_{feed} WHERE {known.IS_LATE} ORDER BY 1")
+    assert late == [("before",), ("between, equal",), ("between, other",)]
+    again = given.rows(f"SELECT {key}, is_same_time, differs FROM again_{feed} ORDER BY 1")
+    assert again == [
+        ("between, equal", False, False),
+        ("between, other", False, True),
+        ("first again", True, False),
+        ("last, tied", True, True),
+    ]
 
 
 def test_a_version_ends_by_its_end_or_by_a_delete_that_is_not_published_yet(duck: duckdb.DuckDBPyConnection) -> None:

@@ -55,7 +55,10 @@ def test_both_batches_in_date_order_fire_the_rules_counted_by_hand(shop: Shop, s
         "order_amount_differs_from_price": 20,
         "product_without_orders": 1,
         "recycled_id": 30,
+        "untracked_change": 20,
     }
+    told = "SELECT rows_checked, sample_keys, severity FROM validation_results WHERE rule = 'untracked_change'"
+    assert shop.rows(told) == [(20, "customers.last_login 20", "low")]
 
 
 def test_the_other_order_gives_the_same_tables_and_the_first_day_recycles(shop: Shop, sample_data: Path) -> None:
@@ -63,7 +66,7 @@ def test_the_other_order_gives_the_same_tables_and_the_first_day_recycles(shop: 
         deliver(shop, sample_data, day)
         shop.run()
     assert_both_are_in(shop)
-    assert shop.failed_rules(FIRST) == EVERY_DAY | {"recycled_id": 30}
+    assert shop.failed_rules(FIRST) == EVERY_DAY | {"recycled_id": 30, "late_event": 20}
     assert [r.batch.verdict for r in shop.lake.batches() if r.batch.batch_id == FIRST] == ["WARN"]
 
 

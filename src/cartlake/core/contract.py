@@ -157,3 +157,9 @@ class Contract:
         """The columns whose change makes a new version: all but key, sequence and those excluded."""
         outside = {*self.key, *self.sequence, *self.sequence_then}
         return tuple(field.name for field in self.fields if field.tracked and field.name not in outside)
+
+    @property
+    def untracked(self) -> tuple[str, ...]:
+        """Those excluded."""
+        inside = {*self.key, *self.sequence, *self.sequence_then, *self.tracked}
+        return tuple(field.name for field in self.fields if field.name not in inside)

@@ -64,6 +64,21 @@ def open_versions(contract: Contract) -> str:
     )
 
 
+def untracked_changes(contract: Contract) -> str:
+    """One row: `keys` with a new event that changes their open version in no tracked column and in others, and in how
+    many of them each of these differs. Of keys that are not late."""
+    key, columns = contract.key, contract.untracked
+    differs = [f"e.`{name}` IS DISTINCT FROM o.`{name}`" for name in columns]
+    counts = ", ".join(f"count_if(differs_{n}) AS `{name}`" for n, name in enumerate(columns))
+    shown = ", ".join(f"count_if({each}) > 0 AS differs_{n}" for n, each in enumerate(differs))
+    same_values = f"NOT ({struct(contract.tracked, 'e')} IS DISTINCT FROM {struct(contract.tracked, 'o')})"
+    return (
+        f"SELECT count(*) AS keys, {counts} FROM (SELECT {names(key, 'e')}, {shown} FROM changed_events e"
+        f" JOIN open_versions o ON {same(key, 'e', 'o')} AND e._sequence > o._sequence AND e._op = 'upsert'"
+        f" WHERE {same_values} AND ({' OR '.join(differs)}) GROUP BY {names(key, 'e')}) AS moved"
+    )
+
+
 def first_versions(contract: Contract, events: str, touched: str) -> str:
     """The changes that new keys with one upsert make: the table's columns, `_change`, `_is_effective`. Reads the
     relations `events`, as `changed_events`, and `touched`."""

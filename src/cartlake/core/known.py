@@ -1,4 +1,5 @@
-"""What a batch brings of a feed beside what was known before it, as SQL: what check models read, and ties.
+"""What a batch brings of a feed beside what was known before it, as SQL: what check models read, and what of it ties,
+repeats or comes late.
 
 Inputs, per feed: `events_<feed>`, the batch's staged upserts with the columns of the log, and `previous_<feed>`, the
 versions and events known before: the contract's columns, `_sequence`, `_file_sha256`, `_record`, `valid_from`.
@@ -32,6 +33,31 @@ def sequence_tie(contract: Contract) -> CheckRule:
         description="Two upserts of one key and time have different values; the sample names both records.",
         key=(*contract.key, *_TIE_COLUMNS),
     )
+
+
+def late_event(contract: Contract) -> CheckRule:
+    description = "An upsert is older than what was known of its key; the key's history was walked again."
+    return CheckRule("late_event", "low", "report", description, contract.key)
+
+
+def bisected_run(contract: Contract) -> CheckRule:
+    description = "A late upsert with other values lies between equal ones and parts their version in two."
+    return CheckRule("bisected_run", "low", "report", description, contract.key)
+
+
+def repeated_event(contract: Contract) -> CheckRule:
+    description = "An upsert says of its time what earlier batches had said."
+    return CheckRule("repeated_event", "low", "report", description, contract.key)
+
+
+UNTRACKED_CHANGE = CheckRule(
+    code="untracked_change",
+    severity="low",
+    action="report",
+    description="Nothing changed but columns that make no version; the sample names them, and how many versions more"
+    " each would have made.",
+    key=("column",),
+)
 
 
 def batch_columns(contract: Contract) -> tuple[Column, ...]:
@@ -120,18 +146,48 @@ def stands_still(tied: int, newer: int) -> bool:
     return tied >= 10 and tied > newer
 
 
+def moments(contract: Contract) -> str:
+    """`moments_<feed>`: each time of the batch of a key that was known before: `known_until` of the key, `again`, above
+    0 if the time itself was known, and `inside`, above 0 if it lies between equal events that were."""
+    key = names(contract.key)
+    inside = "count_if(_sequence > known_from AND _sequence < known_until) AS inside"
+    return (
+        f"SELECT {key}, _sequence, max(known_until) AS known_until, count_if(is_same_time) AS again, {inside}"
+        f" FROM met_{contract.feed} GROUP BY {key}, _sequence"
+    )
+
+
+IS_LATE = "again = 0 AND _sequence < known_until"
+
+
 def facts(contract: Contract, has_met: bool) -> str:
-    """One row: `keys` of the batch, `newer`, those whose time passed all that was known of them, and `met_again`, the
-    events at a time that was known already."""
+    """One row that counts keys: `keys` of the batch, `newer`, whose time passed all that was known of them, `again`,
+    with an event at a time that was known, `late`, with one that was not and is older than another that was, and
+    `inside`, with one between equal events that were."""
     feed, key = contract.feed, names(contract.key)
     keys = f"SELECT count(*) AS keys FROM batch_{feed}"
+    counts = ("newer", "again", "late", "inside")
     if not has_met:
-        return f"SELECT keys, CAST(0 AS bigint) AS newer, CAST(0 AS bigint) AS met_again FROM ({keys}) AS counted"
+        return f"SELECT keys, {', '.join(f'CAST(0 AS bigint) AS {name}' for name in counts)} FROM ({keys}) AS counted"
     return (
-        f"SELECT keys, newer, met_again FROM ({keys}) AS counted CROSS JOIN"
-        " (SELECT count_if(is_newer) AS newer, coalesce(sum(again), 0) AS met_again FROM"
-        f" (SELECT {key}, max(_sequence) > max(known_until) AS is_newer, count_if(is_same_time) AS again"
-        f" FROM met_{feed} GROUP BY {key}) AS moved) AS met"
+        f"SELECT keys, {', '.join(counts)} FROM ({keys}) AS counted CROSS JOIN"
+        " (SELECT count_if(newest > known_until) AS newer, count_if(again > 0) AS again, count_if(late > 0) AS late,"
+        " count_if(inside > 0) AS inside FROM"
+        f" (SELECT {key}, max(_sequence) AS newest, max(known_until) AS known_until, count_if(again > 0) AS again,"
+        f" count_if({IS_LATE}) AS late, count_if(inside > 0) AS inside"
+        f" FROM moments_{feed} GROUP BY {key}) AS moved) AS met"
+    )
+
+
+def again(contract: Contract) -> str:
+    """`again_<feed>`: each event of the batch that lies within equal events known before, its ends included: whether it
+    is at one of the ends (`is_same_time`), and whether it `differs` from them in the tracked columns."""
+    feed, key = contract.feed, contract.key
+    differs = f"{struct(contract.tracked, 'b')} IS DISTINCT FROM {struct(contract.tracked, 'p')} AS differs"
+    return (
+        f"SELECT {names(key, 'b')}, b._sequence IN (p.valid_from, p._sequence) AS is_same_time, {differs}"
+        f" FROM standing_{feed} b JOIN previous_{feed} p"
+        f" ON {same(key, 'b', 'p')} AND b._sequence >= p.valid_from AND b._sequence <= p._sequence"
     )
 
 

@@ -13,7 +13,7 @@ from cartlake.core.entries import Counts
 from cartlake.core.rules import cast_code, is_present, missing_code
 from cartlake.core.staging import checks
 from cartlake.core.table import BIGINT, DATE, STRING, TIMESTAMP, Column, Table
-from cartlake.core.verdict import RuleResult
+from cartlake.core.verdict import NO_DEFECTS, RuleResult
 
 DQ_METRICS = Table(
     "dq_metrics",
@@ -91,10 +91,10 @@ def metrics_of(feeds: Sequence[FeedFacts], results: Iterable[RuleResult]) -> lis
 
 
 def _kept(results: Iterable[RuleResult]) -> Decimal:
-    """What the failed cross-table rules leave of a score."""
+    """What the failed cross-table rules leave of a score. Data that are late or say nothing new may be good."""
     left = Decimal(1)
     for result in results:
-        if result.rows_failed:
+        if result.rows_failed and result.rule not in NO_DEFECTS:
             left *= 1 - SEVERITY_WEIGHTS[result.severity] * Decimal(result.rows_failed) / result.rows_checked
     return left
 

@@ -11,6 +11,7 @@ from cartlake.core.model import CheckRule
 Severity = Literal["high", "medium", "low"]
 Verdict = Literal["PASS", "WARN", "FAIL"]
 GateDecision = Literal["publish", "hold"]
+NO_DEFECTS = frozenset({"late_event", "bisected_run", "repeated_event", "untracked_change"})  # but worth knowing
 
 
 @dataclass(frozen=True)

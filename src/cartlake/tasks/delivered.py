@@ -1,12 +1,13 @@
-"""What a batch delivers of each feed, beside what was known before: the relations of check models, and ties."""
+"""What a batch delivers of each feed, beside what was known before: the relations of check models, and what of it ties,
+repeats or comes late."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cartlake.core import known
-from cartlake.core.batch import Batch
+from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Publication
 from cartlake.core.sqltext import names
@@ -73,20 +74,50 @@ def _previous(contract: Contract, *, is_alone: bool) -> str:
     )
 
 
-def find_ties(engine: Engine, delivered: Delivered) -> list[RuleResult]:
-    """Two upserts of one key and time that say different things, and deliveries whose changes keep their times."""
-    contract, has_met = delivered.contract, delivered.has_met
-    facts = engine.rows(known.facts(contract, has_met))[0]
-    keys, newer, met_again = (int(str(facts[name])) for name in ("keys", "newer", "met_again"))
+def compare_with_known(engine: Engine, delivered: Delivered, batch: Batch) -> list[RuleResult]:
+    """Two upserts of one key and time that say different things, deliveries whose changes keep their times, and what
+    was known already or comes late. Of a batch that is published itself the last two were found before it was."""
+    contract, feed = delivered.contract, delivered.contract.feed
+    engine.define(f"moments_{feed}", known.moments(contract))
+    counted = engine.rows(known.facts(contract, delivered.has_met))[0]
+    facts = {name: int(str(value)) for name, value in counted.items()}
+    found = _ties(engine, delivered, facts)
+    return found if batch.status is BatchStatus.PUBLISHED else [*found, *_old_news(engine, contract, facts)]
+
+
+def _ties(engine: Engine, delivered: Delivered, facts: Mapping[str, int]) -> list[RuleResult]:
+    contract, has_met, keys = delivered.contract, delivered.has_met, facts["keys"]
     rule, moves = known.sequence_tie(contract), known.SEQUENCE_DOES_NOT_MOVE
-    if not (delivered.has_several or met_again):
+    if not (delivered.has_several or facts["again"]):
         return [RuleResult.of(rule, keys, 0), RuleResult.of(moves, int(has_met), 0)]
     tied = engine.materialise(f"ties_{contract.feed}", known.ties(contract))
     counted = engine.rows(f"SELECT count_if(is_known) AS n FROM ties_{contract.feed}")[0]["n"]
-    stands_still = known.stands_still(int(str(counted)), newer)
+    stands_still = known.stands_still(int(str(counted)), facts["newer"])
     return [
         RuleResult.of(rule, keys, tied, samples(engine, f"ties_{contract.feed}", rule.key, "TRUE") if tied else ""),
         RuleResult.of(moves, int(has_met), int(stands_still), contract.feed if stands_still else ""),
+    ]
+
+
+def _old_news(engine: Engine, contract: Contract, facts: Mapping[str, int]) -> list[RuleResult]:
+    late, moments, again = facts["late"], f"moments_{contract.feed}", f"again_{contract.feed}"
+    bisects, repeats = "differs AND NOT is_same_time", "NOT differs"
+    counted = {"bisected": 0, "repeated": 0}
+    if facts["again"] or facts["inside"]:
+        engine.materialise(again, known.again(contract))
+        key, counts = names(contract.key), f"count_if({bisects}) AS bisected, count_if({repeats}) AS repeated"
+        per_key = f"SELECT {key}, {counts} FROM {again} GROUP BY {key}"
+        both = "count_if(bisected > 0) AS bisected, count_if(repeated > 0) AS repeated"
+        [row] = engine.rows(f"SELECT {both} FROM ({per_key}) AS counted")
+        counted = {name: int(str(value)) for name, value in row.items()}
+    told = (
+        (known.late_event(contract), late, moments, known.IS_LATE),
+        (known.bisected_run(contract), counted["bisected"], again, bisects),
+        (known.repeated_event(contract), counted["repeated"], again, repeats),
+    )
+    return [
+        RuleResult.of(rule, facts["keys"], count, samples(engine, relation, rule.key, condition) if count else "")
+        for rule, count, relation, condition in told
     ]
 
 

@@ -7,17 +7,19 @@ the publication they were computed from.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cartlake.core import history
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Preparation, Publication
+from cartlake.core.known import UNTRACKED_CHANGE
 from cartlake.core.snapshots import every_key
 from cartlake.core.sqltext import names, semi_join
 from cartlake.core.table import STRING, Column, Table
 from cartlake.core.tables import history_table, prepared_table, stage_table
+from cartlake.core.verdict import RuleResult
 from cartlake.tasks import derive
 from cartlake.tasks.accepted import (
     AcceptedKey,
@@ -29,6 +31,7 @@ from cartlake.tasks.accepted import (
     with_batch,
 )
 from cartlake.tasks.context import Context
+from cartlake.tasks.results import add_results
 from cartlake.tasks.snapshots import define_absences, find_snapshots
 
 # From here on first versions are not copied.
@@ -54,22 +57,30 @@ class Acceptance:
         )
 
 
+OnFound = Callable[[RuleResult], None]
+
+
 def prepare(context: Context, acceptance: Acceptance, batch_id: str, run_id: str, kind: str) -> Preparation:
     """The prepared tables hold exactly the changes from the latest publication to `acceptance.after`."""
-    base = context.ledger.latest_publication()
+    base, found = context.ledger.latest_publication(), list[RuleResult]()
     with context.engine.scope():
-        prepared = {table.name: _write(context, table) for table in changed_tables(context, acceptance, base)}
+        changed = changed_tables(context, acceptance, base, found.append)
+        prepared = {table.name: _write(context, table) for table in changed}
+        add_results(context, batch_id, found, run_id)
     preparation = Preparation(batch_id, run_id, base.publication_id, kind, prepared, context.definition_hashes)
     context.ledger.record_preparation(preparation)
     return preparation
 
 
-def changed_tables(context: Context, acceptance: Acceptance, base: Publication) -> list[Table]:
-    """The production tables that differ between `base` and `acceptance.after`, each with `changes_<table>` defined."""
+def changed_tables(
+    context: Context, acceptance: Acceptance, base: Publication, on_found: OnFound = lambda _: None
+) -> list[Table]:
+    """The production tables that differ between `base` and `acceptance.after`, each with `changes_<table>` defined.
+    `on_found` is told what is worth a row in `validation_results`."""
     touched = [
         history_table(contract)
         for contract in context.contracts
-        if _history_changes(context, contract, acceptance, base)
+        if _history_changes(context, contract, acceptance, base, on_found)
     ]
     _define_after(context)
     return touched + derive.stored_model_changes(context, base, {table.name for table in touched})
@@ -81,7 +92,9 @@ def _write(context: Context, table: Table) -> int:
     return context.engine.replace(prepared, {}, f"changes_{table.name}")
 
 
-def _history_changes(context: Context, contract: Contract, acceptance: Acceptance, base: Publication) -> bool:
+def _history_changes(
+    context: Context, contract: Contract, acceptance: Acceptance, base: Publication, on_found: OnFound
+) -> bool:
     """Defines `before_<table>` and `changes_<table>`; whether there are changes."""
     engine, table = context.engine, history_table(contract)
     before, touched = f"before_{table.name}", f"touched_{table.name}"
@@ -109,6 +122,8 @@ def _history_changes(context: Context, contract: Contract, acceptance: Acceptanc
     facts = _Touched(**{name: int(str(count)) for name, count in counted.items()})
     if facts.walked:
         _define_walk(context, contract, facts)
+        if contract.untracked and facts.walked > facts.late:
+            on_found(_untracked_change(context, contract, facts))
     return facts.touched > 0 and _define_changes(context, contract, facts) > 0
 
 
@@ -137,6 +152,14 @@ def _define_walk(context: Context, contract: Contract, facts: _Touched) -> None:
     engine.define("events", history.events(contract, has_late_keys))
     engine.define("computed", history.versions(contract, has_late_keys or facts.repeated > 0))
     engine.define("stored", history.stored_versions(contract, has_late_keys))
+
+
+def _untracked_change(context: Context, contract: Contract, facts: _Touched) -> RuleResult:
+    """What would have been versions if every column were tracked."""
+    [counted] = context.engine.rows(history.untracked_changes(contract))
+    keys, *moved = (int(str(count)) for count in counted.values())
+    named = [f"{contract.feed}.{name} {n}" for name, n in zip(contract.untracked, moved, strict=True) if n]
+    return RuleResult.of(UNTRACKED_CHANGE, facts.touched, keys, ", ".join(named))
 
 
 def _define_changes(context: Context, contract: Contract, facts: _Touched) -> int:

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cartlake.core.batch import Batch, BatchStatus
-from cartlake.core.contract import CrossRule
 from cartlake.core.entries import BatchFile, Counts
 from cartlake.core.model import Model
 from cartlake.core.table import BIGINT, DATE, STRING, Column
-from cartlake.core.tables import VALIDATION_RESULTS
 from cartlake.core.verdict import RuleResult, holding_rules, verdict_of
 from cartlake.tasks.context import Context, TaskResult
-from cartlake.tasks.delivered import define_delivered, find_ties, samples
+from cartlake.tasks.delivered import compare_with_known, define_delivered, samples
 from cartlake.tasks.measure import measure
+from cartlake.tasks.results import by_rule, record_results
 from cartlake.tasks.snapshots import judge_batch_times
 
 _COUNTS = (
@@ -34,11 +33,11 @@ def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str
     with context.engine.scope():
         delivered = define_delivered(context, batch, earlier)
         counted = _define_counts(context, batch, earlier, context.ledger.batch_files())
-        found = [result for each in delivered for result in find_ties(context.engine, each)]
+        found = [result for each in delivered for result in compare_with_known(context.engine, each, batch)]
         found += [result for each in context.contracts for result in judge_batch_times(context, each, batch, earlier)]
         found += [result for model in context.models if model.kind == "check" for result in _check(context, model)]
-        results = _by_rule(context, found)
-        _record(context, batch, results, run_id)
+        results = by_rule(context, found)
+        record_results(context, batch, results, run_id)
         measure(context, batch, counted, results, run_id)
     holding = holding_rules(results, context.settings.gate.hold_on)
     judged = replace(
@@ -92,40 +91,3 @@ def _check(context: Context, model: Model) -> list[RuleResult]:
         keys = samples(engine, model.name, rule.key, rule.code) if failed else ""
         results.append(RuleResult.of(rule, counted[f"checked_{rule.code}"], failed, keys))
     return results
-
-
-def _by_rule(context: Context, found: Sequence[RuleResult]) -> list[RuleResult]:
-    """One result per rule code, over all feeds and check models, as severe as the contracts say."""
-    overrides = {rule.code: rule for contract in context.contracts for rule in contract.cross_rules}
-    results: dict[str, RuleResult] = {}
-    for result in found:
-        results[result.rule] = results[result.rule].merged(result) if result.rule in results else result
-    return [_rated(result, overrides.get(result.rule)) for result in results.values()]
-
-
-def _rated(result: RuleResult, override: CrossRule | None) -> RuleResult:
-    if override is None:
-        return result
-    return replace(result, severity=override.severity or result.severity, action=override.action or result.action)
-
-
-def _record(context: Context, batch: Batch, results: Sequence[RuleResult], run_id: str) -> None:
-    at = context.ledger.now()
-    rows = [
-        (
-            batch.batch_id,
-            result.rule,
-            result.description,
-            result.severity,
-            result.action,
-            result.rows_checked,
-            result.rows_failed,
-            result.sample_keys,
-            result.outcome,
-            at,
-            run_id,
-        )
-        for result in results
-    ]
-    context.engine.values("results", VALIDATION_RESULTS.columns, rows)
-    context.engine.replace(VALIDATION_RESULTS, {"batch_id": [batch.batch_id]}, "results")
