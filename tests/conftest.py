@@ -34,7 +34,8 @@ def examples(fixed: int) -> int:
 SMALL_SPARK = {
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.default.parallelism": "1",
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Duser.timezone=UTC",
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+    " -Duser.timezone=UTC",  # the simple compiler alone would get 48 MB, which five clients fill
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.shuffle.partitions": "1",

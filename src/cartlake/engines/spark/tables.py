@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
+_PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER = 2**53  # no table has this version: asking for it tells the newest one, without a job
 
@@ -42,10 +45,18 @@ class SparkTables:
         return None if self._home.root is None else self._home.root / table
 
     def create(self, table: Table) -> None:
-        try:
-            self.version(table.name)
-        except TableMissing:
-            self._make(table)
+        """Of several processes that make it at once one succeeds; the others wait until its table is there."""
+        for pause in _PAUSES:
+            try:
+                self.version(table.name)
+            except TableMissing:
+                with suppress(EngineError):  # which one it is depends on how far the other came
+                    self._make(table)
+                    return
+                time.sleep(pause)
+            else:
+                return
+        self._make(table)
 
     def _make(self, table: Table) -> None:
         columns = ", ".join(
