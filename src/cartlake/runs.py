@@ -21,7 +21,7 @@ from cartlake.core.quiet import quiet_batches
 from cartlake.core.retention import SET_ASIDE
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, MAINTENANCE, prepared_table
-from cartlake.errors import UsageError
+from cartlake.errors import Locked, UsageError
 from cartlake.owning import joined, live_runs, require_unowned, unsettled
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context
@@ -121,16 +121,22 @@ def begin_run(
     Where nothing is ready: None; a run that has a name is over at once, so that its other tasks have nothing to do
     either, whatever lands meanwhile. Raises Locked if all there is belongs to another run."""
     ledger = context.ledger
+    notices: tuple[str, ...] = ()
     while True:
+        begun = {run.run_id: run for run in ledger.runs()}
+        if run_id in begun:
+            return joined(context, begun[run_id]), notices
+        turn = 1 + max((run.turn for run in begun.values()), default=0)  # who begins a run from here on takes it
         with ledger.together():
             if take_over or context.engine.arbitrates:
                 recover(context)
             notices, chosen = survey(context), _chosen(context, only)
-            if not chosen:
-                require_unowned(context)
+            if not chosen and not _is_free(context, turn):
+                ledger.discard()
+                continue
             if not chosen and run_id is None:
                 return None, notices
-            run = _new_run(context, run_id, chosen)
+            run = _new_run(context, run_id, chosen, turn)
             if ledger.begin_run(run):
                 ledger.record_batches(
                     replace(batch, status=_under_way(batch), run_id=run.run_id, reason=None, actor=None)
@@ -138,9 +144,6 @@ def begin_run(
                 )
                 return run, notices
             ledger.discard()
-        for known in ledger.runs():
-            if known.run_id == run_id:
-                return joined(context, known), notices
 
 
 def _chosen(context: Context, only: str | None) -> list[Batch]:
@@ -154,7 +157,18 @@ def _chosen(context: Context, only: str | None) -> list[Batch]:
     return [batch for batch in chosen if only is None or batch.batch_id == only]
 
 
-def _new_run(context: Context, run_id: str | None, chosen: Sequence[Batch]) -> Run:
+def _is_free(context: Context, turn: int) -> bool:
+    """No run owns anything. Raises Locked if one does that had begun before this turn; False if it began since."""
+    try:
+        require_unowned(context)
+    except Locked:
+        if all(run.turn < turn for run in context.ledger.runs()):
+            raise
+        return False
+    return True
+
+
+def _new_run(context: Context, run_id: str | None, chosen: Sequence[Batch], turn: int) -> Run:
     now = context.ledger.now()
     return Run(
         run_id=run_id or new_run_id(context),
@@ -165,7 +179,7 @@ def _new_run(context: Context, run_id: str | None, chosen: Sequence[Batch]) -> R
         started_at=now,
         ended_at=None if chosen else now,
         status="running" if chosen else "finished",
-        turn=1 + max((run.turn for run in context.ledger.runs()), default=0),
+        turn=turn,
     )
 
 

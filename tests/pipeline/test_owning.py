@@ -12,12 +12,14 @@ from typing import ClassVar
 
 import pytest
 
+from cartlake import runs
 from cartlake.core.table import Table
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.engines.registry import ENGINES
 from cartlake.errors import CommitConflict, Locked
 from cartlake.lake import Lake
 from cartlake.settings import load_settings
+from cartlake.tasks.context import Context
 from tests.pipeline.shop import TASKS, Shop, a_day, customer
 
 LOADS = TASKS[:5]
@@ -109,12 +111,35 @@ def test_of_two_first_tasks_one_fixes_the_list(shop: Shop, other: Lake) -> None:
     SharedEngine.meanwhile.append(lambda: other.task(LOADS[1], run_id="r1"))
     report = shop.lake.task(LOADS[0], run_id="r1")
     assert [done.batch.batch_id for done in report.batches] == ["b1"]
-    runs = [run for run in shop.lake._door.context().ledger.runs() if run.run_id == "r1"]
-    assert [(run.turn, run.batches) for run in runs] == [(1, ("b1",))]
+    begun = [run for run in shop.lake._door.context().ledger.runs() if run.run_id == "r1"]
+    assert [(run.turn, run.batches) for run in begun] == [(1, ("b1",))]
     for task in (*LOADS[2:], *TASKS[5:]):
         other.task(task, run_id="r1")
     assert shop.statuses() == {"b1": "published"}
     assert shop.one("SELECT count(*) FROM customers") == 1
+
+
+@pytest.mark.parametrize("does_more", [False, True])
+def test_who_looks_just_after_another_fixed_the_list_has_it_too(
+    shop: Shop, other: Lake, monkeypatch: pytest.MonkeyPatch, *, does_more: bool
+) -> None:
+    """Between a task's look at the runs and its choice of batches another one begins the same run; an older run may be
+    under way, which owns what is left."""
+    if does_more:
+        shop.lake.task(LOADS[0], run_id="r0")
+        shop.deliver("b2", "2025-03-02", customers=[customer("C-2")])
+    survey, meanwhile = runs.survey, [lambda: other.task(LOADS[1], run_id="r1")]
+
+    def interrupted(context: Context) -> tuple[str, ...]:
+        while meanwhile:
+            meanwhile.pop()()
+        return survey(context)
+
+    monkeypatch.setattr(runs, "survey", interrupted)
+    report = shop.lake.task(LOADS[2], run_id="r1")
+    expected = "b2" if does_more else "b1"
+    assert [done.batch.batch_id for done in report.batches] == [expected]
+    assert batches_of(other, "r1") == [expected], "the list is as it was fixed"
 
 
 def test_of_two_runs_that_begin_at_once_one_gets_the_batches(shop: Shop, other: Lake) -> None:
