@@ -32,6 +32,8 @@ from cartlake.core.tables import (
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.published import define_published, published_names
+from cartlake.runs import published_batches
+from cartlake.tasks.accepted import evolved
 from cartlake.tasks.context import Context
 from cartlake.tasks.places import line_of
 
@@ -156,7 +158,8 @@ def query(context: Context, sql: str, at: str | None) -> tuple[list[str], list[R
 
 def history(context: Context, table: str, key: Sequence[str]) -> list[Version]:
     """The versions of one key, oldest first. `key` are the values of the key's columns, or of its first ones."""
-    contract = next((contract for contract in context.contracts if contract.table == table), None)
+    contracts = evolved(context, published_batches(context)).contracts
+    contract = next((contract for contract in contracts if contract.table == table), None)
     if contract is None:
         names = ", ".join(contract.table for contract in context.contracts)
         raise UsageError("table_unknown", f"{table!r} has no history", hint=f"Tables with history are {names}.")

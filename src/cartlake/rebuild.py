@@ -12,6 +12,7 @@ from cartlake.core.entries import MaintenanceStep, Publication
 from cartlake.core.retention import MOVE
 from cartlake.errors import ContractError, UsageError
 from cartlake.runs import published_batches
+from cartlake.tasks.accepted import evolved
 from cartlake.tasks.archive import read_again
 from cartlake.tasks.context import Context
 from cartlake.tasks.enrich import Acceptance, changed_tables
@@ -63,7 +64,7 @@ def _publish(context: Context, wanted: Collection[str], since: date | None) -> P
         changed = changed_tables(context, acceptance, base)
         made = [
             table
-            for table in context.production_tables
+            for table in evolved(context, accepted).production_tables
             if table in changed or (table.name in real.tables and table.name not in base.tables)
         ]
         is_whole = since is None and {table.name for table in context.production_tables} <= set(wanted)

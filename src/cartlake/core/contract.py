@@ -109,7 +109,8 @@ class Contract:
     `sequence` are the fields of which the first that is not NULL is the time of an event; `sequence_then` are
     further fields that choose between events of one time. `folder` is the landing folder (`orders_data`),
     `table` the history (`orders`), `stage_table` the log (`orders_stage`), `task` the task that loads it
-    (`orders_stage_load`). `hash` identifies the text it was read from.
+    (`orders_stage_load`). `hash` identifies the text it was read from. `added` are the columns that `evolve: add` took
+    up from the accepted files: the log has their values in `_rescued`, the history a column each (`core.evolution`).
     """
 
     feed: str
@@ -138,9 +139,16 @@ class Contract:
     cross_rules: tuple[CrossRule, ...] = ()
     service: ServiceLevel = ServiceLevel()
     format: Format = "csv"
+    evolve: Literal["rescue", "add"] = "rescue"
+    added: tuple[Field, ...] = ()
 
     def field(self, name: str) -> Field:
-        return next(field for field in self.fields if field.name == name)
+        return next(field for field in self.versioned if field.name == name)
+
+    @property
+    def versioned(self) -> tuple[Field, ...]:
+        """The columns of its history: those declared, then those added."""
+        return (*self.fields, *self.added)
 
     @property
     def ids(self) -> frozenset[str]:
@@ -156,7 +164,7 @@ class Contract:
     def tracked(self) -> tuple[str, ...]:
         """The columns whose change makes a new version: all but key, sequence and those excluded."""
         outside = {*self.key, *self.sequence, *self.sequence_then}
-        return tuple(field.name for field in self.fields if field.tracked and field.name not in outside)
+        return tuple(field.name for field in self.versioned if field.tracked and field.name not in outside)
 
     @property
     def untracked(self) -> tuple[str, ...]:

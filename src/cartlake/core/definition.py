@@ -70,6 +70,7 @@ def _of_feed(contract: Contract) -> Definition:
             "tracked": sorted(contract.tracked),
             "ignore_null_updates": sorted(field.name for field in contract.fields if field.ignore_null_updates),
             **({"delivery": ["snapshot"]} if contract.delivery == "snapshot" else {}),
+            **({"evolve": ["add"]} if contract.evolve == "add" else {}),
         },
     )
 
@@ -105,10 +106,11 @@ def differences(before: Definition, after: Definition) -> list[str]:
         if was.get(name) != will.get(name)
     ]
     known = was.keys() & will.keys()
-    for what in ("key", "sequence", "sequence_then", "tracked", "ignore_null_updates", "delivery"):
+    absent = {"delivery": ["changes"], "evolve": ["rescue"]}
+    for what in ("key", "sequence", "sequence_then", "tracked", "ignore_null_updates", "delivery", "evolve"):
         is_list_of_all = what in ("tracked", "ignore_null_updates")
         left, right = (
-            [name for name in facts.get(what, ["changes"]) if not is_list_of_all or name in known]
+            [name for name in facts.get(what, absent.get(what, [])) if not is_list_of_all or name in known]
             for facts in (old, new)
         )
         if left != right:

@@ -11,11 +11,16 @@ from cartlake.core.sqltext import name, names
 def row_hash(contract: Contract, alias: str = "") -> str:
     """SHA-256 of the values of an event, equal on every engine: for each column `<code points>,<canonical text>`, `-`
     for NULL, joined by `,`, so that no two rows of values give the same text. It is computed where two events meet at
-    one time and not stored: for nearly all events nobody ever asks."""
+    one time and not stored: for nearly all events nobody ever asks. An added column counts where it has a value, by its
+    name: what an event without one gives does not depend on what was added since."""
     columns = [(name(field.name, alias), field.type) for field in contract.fields]
     texts = [column if kind == "string" else f"text({column})" for column, kind in columns]
     prefixed = ", ".join(f"coalesce(nullif(concat_ws('', length({text})), ''), '-'), {text}" for text in texts)
-    return f"sha2(concat_ws(',', {prefixed}), 256)"
+    more = "".join(
+        f", CASE WHEN {value} IS NOT NULL THEN concat_ws(',', '{field}', text(length({value})), {value}) END"
+        for field, value in ((field.name, name(field.name, alias)) for field in contract.added)
+    )
+    return f"sha2(concat_ws(',', {prefixed}{more}), 256)"
 
 
 def one_per_time(contract: Contract, columns: Iterable[str], events: str, time: str) -> str:

@@ -17,7 +17,7 @@ _EVENT_COLUMNS = ("_batch_id", "_batch_date", "_file_sha256", "_record", "_revis
 
 
 def _fields(contract: Contract) -> tuple[str, ...]:
-    return tuple(field.name for field in contract.fields)
+    return tuple(field.name for field in contract.versioned)
 
 
 def touched_keys(contract: Contract) -> str:
@@ -181,7 +181,7 @@ def version_changes(contract: Contract, looked_at: AbstractSet[str]) -> str:
     the start of a version nor a tracked value, nor one of the columns `looked_at`, moved."""
     table = history_table(contract)
     outside = {*contract.key, *contract.sequence, *contract.tracked}
-    shown = tuple(field.name for field in contract.fields if field.name in looked_at - outside)
+    shown = tuple(field.name for field in contract.versioned if field.name in looked_at - outside)
     return changes_between(table.column_names, table.key, (*contract.tracked, *shown))
 
 

@@ -47,7 +47,7 @@ _OBJECT = DOCUMENTING | {
 _RELATIONSHIP = frozenset({"type", "from", "to", "customProperties"})
 _SETTINGS = (
     *("landingFolder", "filePattern", "stageTable", "taskName", "sequenceBy", "sequenceThen", "delimiter", "encoding"),
-    *("decimalMark", "timezone", "format", "delivery", "observe", "sequenceAheadDays"),
+    *("decimalMark", "timezone", "format", "delivery", "observe", "sequenceAheadDays", "evolve"),
 )
 _DELIMITERS = {",": ",", ";": ";", "|": "|", "\t": "\t", "tab": "\t"}
 _ENCODINGS = (
@@ -107,6 +107,9 @@ def parse_contract(text: str, path: str) -> Contract:
         cross_rules=cross_rules,
         service=read_service(entries.get("slaProperties")),
         format=form,
+        evolve="add"
+        if read(settings, "evolve", lambda node: node.one_of(("rescue", "add")), "") == "add"
+        else "rescue",
     )
 
 

@@ -19,7 +19,7 @@ from cartlake.core.model import CheckRule
 from cartlake.core.names import normalise
 from cartlake.core.sqltext import name, names, same
 from cartlake.core.table import TIMESTAMP, Column
-from cartlake.core.tables import stage_table
+from cartlake.core.tables import added_columns, stage_table
 from cartlake.core.verdict import RuleResult
 
 PRESENT = "present"
@@ -195,7 +195,7 @@ SELECT {_as_deletes(contract, "a", "w.at")} FROM absent a CROSS JOIN whole w"""
 
 def _as_deletes(contract: Contract, alias: str, at: str) -> str:
     made = {"_sequence": at, "_op": "'delete'"}
-    types = {column.name: column.type for column in stage_table(contract).columns}
+    types = {column.name: column.type for column in (*stage_table(contract).columns, *added_columns(contract))}
     shown = [
         name(column, alias)
         if column in contract.key

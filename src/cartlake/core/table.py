@@ -19,12 +19,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A stored table. `key` is what a MERGE matches on and unique in every version; empty for logs."""
+    """A stored table. `key` is what a MERGE matches on and unique in every version; empty for logs. Of one that
+    `evolves` an earlier version, or a file, may lack columns: they are NULL there; others that it has are not read."""
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     partition_by: tuple[str, ...] = ()
+    evolves: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:

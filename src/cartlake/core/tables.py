@@ -40,14 +40,24 @@ def field_columns(contract: Contract) -> tuple[Column, ...]:
     return tuple(Column(field.name, field.type) for field in contract.fields)
 
 
+def added_columns(contract: Contract) -> tuple[Column, ...]:
+    return tuple(Column(field.name, field.type) for field in contract.added)
+
+
 def stage_table(contract: Contract) -> Table:
     """The append-only log of the records that passed; grain: (`_file_sha256`, `_batch_date`, `_record`)."""
     return Table(contract.stage_table, (*field_columns(contract), *STAGE_COLUMNS), partition_by=("_batch_date",))
 
 
+def event_columns(contract: Contract) -> tuple[str, ...]:
+    """The columns of an event: those of the log, and what was added."""
+    return (*stage_table(contract).column_names, *(column.name for column in added_columns(contract)))
+
+
 def history_table(contract: Contract) -> Table:
     """The versions of every key (HISTORY: slowly changing dimension, type 2); grain: (key, `valid_from`)."""
-    return Table(contract.table, (*field_columns(contract), *VERSION_COLUMNS), key=(*contract.key, "valid_from"))
+    columns = (*field_columns(contract), *added_columns(contract), *VERSION_COLUMNS)
+    return Table(contract.table, columns, key=(*contract.key, "valid_from"), evolves=contract.evolve == "add")
 
 
 def prepared_table(table: Table) -> Table:

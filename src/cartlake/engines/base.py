@@ -121,6 +121,10 @@ class Engine(Protocol):
         commit; the version. The caller has computed them from the table's newest version."""
         ...
 
+    def widen(self, table: Table) -> int:
+        """A table that evolves has a column for each of `table`'s, NULL in all rows where it is new; the version."""
+        ...
+
     def restore(self, table: str, version: int) -> int:
         """The table's newest version holds what `version` held; its number (`version` itself if it is the newest)."""
         ...

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import date, datetime
 
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile
+from cartlake.core.evolution import added_value, names_in, with_added
 from cartlake.core.sqltext import name, names
 from cartlake.core.table import BIGINT, DATE, STRING, TIMESTAMP, Column
 from cartlake.core.tables import stage_table
@@ -44,6 +47,19 @@ def accepted_files(
     return accepted
 
 
+def evolved(context: Context, batches: AbstractSet[str]) -> Context:
+    """The context whose contracts have the columns that the files of these batches bring, where they may."""
+    if all(contract.evolve == "rescue" for contract in context.contracts):
+        return context
+    accepted = {key[:3] for key in accepted_files(context.ledger.batch_files(), batches, {})}
+    found: dict[str, list[str]] = {}
+    for file in context.ledger.files():
+        if (file.feed, file.file_sha256, file.batch_date) in accepted:
+            found.setdefault(file.feed, []).extend(names_in(file.rescued_columns))
+    contracts = tuple(with_added(contract, found.get(contract.feed, [])) for contract in context.contracts)
+    return replace(context, contracts=contracts)
+
+
 def define_accepted(context: Context, relation: str, files: Mapping[AcceptedKey, tuple[str, bool]]) -> None:
     """`relation` has `files`, each with its batch and whether it is new, as `ACCEPTED` says."""
     rows = [(sha, day, time, batch, int(added)) for (_, sha, day, time), (batch, added) in files.items()]
@@ -51,12 +67,13 @@ def define_accepted(context: Context, relation: str, files: Mapping[AcceptedKey,
 
 
 def with_batch(contract: Contract, log: str, files: str) -> str:
-    """Rows of a log with the batch that its file belongs to as `_batch_id`, the time that this gives them as
-    `_sequence`, and `_is_added`."""
+    """Rows of a log as events: with the batch that its file belongs to as `_batch_id`, the time that this gives them as
+    `_sequence`, what `evolve: add` added, and `_is_added`."""
     given = {"_batch_id": "f.batch_id AS _batch_id"}
     if contract.takes_batch_time:
         given["_sequence"] = "f.event_time AS _sequence"
     shown = [given.get(column, name(column, "s")) for column in stage_table(contract).column_names]
+    shown += [added_value(field, "s") for field in contract.added]
     return f"SELECT {', '.join(shown)}, f.is_added AS _is_added FROM {log} s JOIN {files} f ON {same_file('s', 'f')}"
 
 

@@ -26,6 +26,7 @@ from cartlake.tasks.accepted import (
     accepted_files,
     define_accepted,
     event_times,
+    evolved,
     same_file,
     slices,
     with_batch,
@@ -77,6 +78,7 @@ def changed_tables(
 ) -> list[Table]:
     """The production tables that differ between `base` and `acceptance.after`, each with `changes_<table>` defined.
     `on_found` is told what is worth a row in `validation_results`."""
+    context = evolved(context, acceptance.after)
     touched = [
         history_table(contract)
         for contract in context.contracts

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
+from cartlake.core.contract import Contract
 from cartlake.core.entries import Counts, StagedFile
+from cartlake.core.evolution import MOST_ADDED, listed, names_in, with_added
 from cartlake.core.header import Layout, check_encoding, find_layout, header_text, named_delimiter
 from cartlake.core.lines import physical_lines, raw_lines
 from cartlake.core.manifest import differs
@@ -96,10 +98,12 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
             hint="Nothing was staged. This is a fault of cartlake: please report it with the file's profile.",
         )
     _require_as_announced(delivery, count.rows_in)
+    drift = _drift(context, source.layout)
+    _require_room(context, contract, drift)
     engine.replace(QUARANTINE, _quarantine_slice(delivery), None if is_all_good else "unfit")
     is_logged = good or (contract.delivery == "snapshot" and quarantined)
     engine.replace(stage_table(contract), delivery.slice, "logged" if is_logged else None)
-    return _staged_file(delivery, counts, source, ",".join(_drift(context, source.layout)) or None)
+    return _staged_file(delivery, counts, source, listed(drift))
 
 
 def _drift(context: Context, layout: Layout) -> list[str]:
@@ -123,6 +127,20 @@ def _names_in_records(context: Context) -> list[str]:
     named = f"SELECT DISTINCT {UNKNOWN} AS names FROM records WHERE {UNKNOWN} IS NOT NULL ORDER BY names"
     rows = context.engine.rows(f"{named} LIMIT {_MOST_UNKNOWN}")
     return sorted({name for row in rows for name in str(row["names"]).split(",")})[:_MOST_UNKNOWN]
+
+
+def _require_room(context: Context, contract: Contract, drift: Sequence[str]) -> None:
+    """Whoever writes the files of a feed must not make its history as wide as they like."""
+    if contract.evolve == "add" and drift:
+        staged = (file for file in context.ledger.files(contract.feed) if file.status == "staged")
+        before = [name for file in staged for name in names_in(file.rescued_columns)]
+        count = len(with_added(contract, [*before, *drift]).added)
+        if count > MOST_ADDED:
+            raise FileRejected(
+                "columns_too_many",
+                f"with this file {contract.feed} would have {count} columns more than its contract, over {MOST_ADDED}",
+                hint="Deliver fewer columns, or take the needed ones up in the contract.",
+            )
 
 
 def _define_unfit(context: Context, delivery: Delivery, source: RecordSource, decided: Decided) -> int:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cartlake.core.entries import MaintenanceStep
+from cartlake.core.production import entered_at
 from cartlake.core.retention import (
     READING,
     REMOVE_FILES,
@@ -25,6 +26,7 @@ from cartlake.core.tables import LEDGER, QUARANTINE, prepared_table
 from cartlake.engines.base import Compaction
 from cartlake.errors import TableMissing
 from cartlake.failpoints import reach
+from cartlake.tasks.accepted import evolved
 from cartlake.tasks.context import Context
 from cartlake.tasks.ledger_views import define_ledger
 
@@ -58,7 +60,7 @@ def _compact_published(context: Context, dry_run: bool) -> Iterator[MaintenanceS
     """Tables whose newest version is the published one are compacted, and published so: readers see the same rows. One
     that is ahead of its publication has a run's traces; it is left to the next time."""
     base = context.ledger.latest_publication()
-    tables = [*context.stage_tables, *context.production_tables]
+    tables = [*context.stage_tables, *evolved(context, {*entered_at(context.ledger.publications())}).production_tables]
     at_rest = [table for table in tables if context.engine.version(table.name) == base.tables.get(table.name, 0)]
     done = _compacted(context, at_rest, dry_run)
     if done and not dry_run:

@@ -12,6 +12,7 @@ from cartlake.core.sqltext import names, same, semi_join
 from cartlake.core.table import Table
 from cartlake.core.tables import prepared_table
 from cartlake.errors import CommitConflict, EngineError
+from cartlake.tasks.accepted import evolved
 from cartlake.tasks.context import Context
 from cartlake.tasks.derive import ORDER_LINES, is_anew
 from cartlake.tasks.enrich import Acceptance
@@ -21,7 +22,8 @@ def publish(context: Context, preparation: Preparation, acceptance: Acceptance, 
     """The prepared changes are in the production tables, checked, and visible to readers, all in the one commit that
     appends the publication. Raises EngineError, with nothing visible, if a check fails."""
     with context.engine.scope():
-        tables = [table for table in context.production_tables if table.name in preparation.tables]
+        produced = evolved(context, acceptance.after).production_tables
+        tables = [table for table in produced if table.name in preparation.tables]
         for table in tables:
             context.engine.read(f"changes_{table.name}", prepared_table(table), preparation.tables[table.name])
         return publish_changes(context, tables, acceptance, batch_id, preparation.kind)
@@ -84,7 +86,7 @@ def _merge(context: Context, table: Table, base: Publication) -> int:
     published = base.tables[table.name]
     if context.engine.version(table.name) != published:
         context.engine.restore(table.name, published)
-    before = context.engine.version(table.name)
+    before = context.engine.widen(table)
     made = context.engine.merge(table, f"changes_{table.name}")
     if made > before + 1:
         said = f"another process committed to {table.name} during the merge; nothing was published"

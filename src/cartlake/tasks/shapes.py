@@ -10,9 +10,18 @@ from cartlake.core.batch import BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.definition import Definition, differences, is_read_anew
 from cartlake.core.entries import Publication
+from cartlake.core.production import entered_at
 from cartlake.core.table import Column, Table
-from cartlake.core.tables import STAGE_COLUMNS, VERSION_COLUMNS, field_columns, history_table, stage_table
+from cartlake.core.tables import (
+    STAGE_COLUMNS,
+    VERSION_COLUMNS,
+    added_columns,
+    field_columns,
+    history_table,
+    stage_table,
+)
 from cartlake.errors import ContractError
+from cartlake.tasks.accepted import evolved
 from cartlake.tasks.context import Context
 
 OUTDATED = "outdated"
@@ -112,10 +121,12 @@ def tables_as_published(context: Context, publication: Publication) -> list[Tabl
         replace(table, columns=_in_order(then.get(table.name, table.columns), table.columns))
         for table in map(context.model_table, context.stored_models)
     ]
-    for contract in context.contracts:
+    earlier = (each for each in context.ledger.publications() if each.publication_id <= publication.publication_id)
+    for contract in evolved(context, {*entered_at(earlier)}).contracts:
         declared = field_columns(contract)
         columns = _in_order(then.get(contract.table, declared), declared)
-        tables.append(replace(history_table(contract), columns=(*columns, *VERSION_COLUMNS)))
+        shown = (*columns, *added_columns(contract), *VERSION_COLUMNS)
+        tables.append(replace(history_table(contract), columns=shown))
         tables.append(replace(stage_table(contract), columns=(*columns, *STAGE_COLUMNS)))
     return tables
 

@@ -23,7 +23,7 @@ from cartlake.core.snapshots import (
     snapshot_times,
 )
 from cartlake.core.sqltext import names, same
-from cartlake.core.tables import stage_table
+from cartlake.core.tables import event_columns, stage_table
 from cartlake.core.verdict import RuleResult
 from cartlake.tasks.accepted import AcceptedKey, define_logged, with_batch
 from cartlake.tasks.context import Context
@@ -75,7 +75,7 @@ def define_absences(context: Context, contract: Contract, snapshots: Snapshots) 
         engine.read("log_all", stage_table(contract))
         engine.define("snapshot_log", with_batch(contract, "log_all", "accepted"))
     engine.values("whole_snapshots", WHOLE, [(time,) for time in sorted(times) if times[time]])
-    columns = names((*stage_table(contract).column_names, "_is_added"))
+    columns = names((*event_columns(contract), "_is_added"))
     absent = newly_absent(contract) if snapshots.is_in_order else absences(contract)
     events = f"SELECT {columns} FROM snapshot_log WHERE _op <> '{PRESENT}' UNION ALL SELECT {columns} FROM ({absent}) a"
     engine.materialise(f"changed_events_{table}", events)

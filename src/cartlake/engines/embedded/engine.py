@@ -137,6 +137,9 @@ class EmbeddedEngine(Alone):
             )
         return [files[path] for (path,) in found]
 
+    def widen(self, table: Table) -> int:
+        return self._store.widen(table) if table.evolves else self.version(table.name)
+
     def restore(self, table: str, version: int) -> int:
         return self._store.restore(table, version)
 
@@ -263,10 +266,14 @@ class EmbeddedEngine(Alone):
             f"{quote(c.name)}: {duck_type(c.type)}" for c in table.columns if c.name in table.partition_by
         )
         partitions = f"hive_partitioning = true, hive_types = {{{types}}}" if types else "hive_partitioning = false"
-        if all(file.is_ours for file in files):
+        if all(file.is_ours for file in files) and not table.evolves:
             return f"SELECT * FROM read_parquet({paths}, {partitions})"
         columns = ", ".join(quote(name) for name in table.column_names)
-        return f"SELECT {columns} FROM read_parquet({paths}, {partitions}, union_by_name = true)"
+        rows = f"read_parquet({paths}, {partitions}, union_by_name = true)"
+        if table.evolves:
+            typed = ", ".join(f"CAST(NULL AS {duck_type(c.type)}) AS {quote(c.name)}" for c in table.columns)
+            rows = f"(SELECT {typed} WHERE false UNION ALL BY NAME SELECT * FROM {rows})"
+        return f"SELECT {columns} FROM {rows}"
 
     def _belongs(self, relation: str, where: Where) -> str:
         """Whether a row is within `where`."""

@@ -100,6 +100,17 @@ class DeltaStore:
             self.create(table, "overwrite")
             self.refresh(table.name)
 
+    def widen(self, table: Table) -> int:
+        """The table has, besides its own, the columns of `table`; its version."""
+        known = {field.name for field in self._head(table.name).handle.schema().fields}
+        lacking = [field for field in delta_schema(table).fields if field.name not in known]
+        if lacking:
+            handle = self.handle(table.name)
+            with self._committing(table.name, handle.version() + 1) as properties:
+                handle.alter.add_columns(lacking, commit_properties=properties)
+            self.refresh(table.name)
+        return self.version(table.name)
+
     def handle(self, name: str) -> DeltaTable:
         """The table at its newest version, ready to commit."""
         head = self._head(name)

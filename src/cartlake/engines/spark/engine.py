@@ -24,7 +24,7 @@ from cartlake.engines.spark.homes import home_of
 from cartlake.engines.spark.session import Opened, opened
 from cartlake.engines.spark.shelf import Shelf
 from cartlake.engines.spark.tables import SparkTables
-from cartlake.engines.spark.text import belongs, empty, names, quote, typed
+from cartlake.engines.spark.text import belongs, empty, names, quote, shown, typed
 from cartlake.engines.spark.upkeep import SparkUpkeep
 from cartlake.engines.spark.work import Work
 from cartlake.errors import CommitConflict, EngineError
@@ -133,6 +133,9 @@ class SparkEngine:
         source = self._relations.whole(typed(columns, quote(changes)), [changes])
         return self._tables.commit(table.name, _merge(self._tables.name(table.name), table, source))
 
+    def widen(self, table: Table) -> int:
+        return self._tables.widen(table) if table.evolves else self.version(table.name)
+
     def restore(self, table: str, version: int) -> int:
         return self._tables.restore(table, version)
 
@@ -153,7 +156,8 @@ class SparkEngine:
     def read(self, name: str, table: Table, version: int | None = None, where: Where | None = None) -> None:
         at = self.version(table.name) if version is None else version
         chosen = f" WHERE {belongs(table, where)}" if where else ""
-        newest = f"SELECT {names(table.column_names)} FROM {self._tables.name(table.name)}"
+        had = self._tables.columns(table.name, at) if table.evolves and at else table.column_names
+        newest = f"SELECT {shown(table.columns, had)} FROM {self._tables.name(table.name)}"
         rows = f"{newest} VERSION AS OF {at}{chosen}"
         if not at:  # a table is created in its version 0, without rows
             rows = empty(table.columns)

@@ -116,6 +116,21 @@ class SparkTables:
         self._heads[table] = int(made)
         return int(made)
 
+    def columns(self, table: str, version: int) -> list[str]:
+        """The names of the columns that the table had in a version."""
+        with mapped(f"look at {table}", table):
+            return list(self._session.sql(f"SELECT * FROM {self.name(table)} VERSION AS OF {version}").columns)
+
+    def widen(self, table: Table) -> int:
+        """The table has, besides its own, the columns of `table`; its version."""
+        version = self.version(table.name)
+        known = self.columns(table.name, version)
+        lacking = [column for column in table.columns if column.name not in known]
+        if not lacking:
+            return version
+        listed = ", ".join(f"{quote(column.name)} {column.type}" for column in lacking)
+        return self.commit(table.name, f"ALTER TABLE {self.name(table.name)} ADD COLUMNS ({listed})")
+
     def restore(self, table: str, version: int) -> int:
         if self.version(table) == version:
             return version

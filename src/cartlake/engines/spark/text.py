@@ -33,6 +33,14 @@ def typed(columns: Iterable[Column], source: str) -> str:
     return f"SELECT {', '.join(cast)} FROM {source}"
 
 
+def shown(columns: Iterable[Column], had: Collection[str]) -> str:
+    """The columns, NULL where a table had them not."""
+    return ", ".join(
+        quote(column.name) if column.name in had else f"CAST(NULL AS {column.type}) AS {quote(column.name)}"
+        for column in columns
+    )
+
+
 def empty(columns: Iterable[Column]) -> str:
     """No rows of these columns."""
     cast = (f"CAST(NULL AS {column.type}) AS {quote(column.name)}" for column in columns)
