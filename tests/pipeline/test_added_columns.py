@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ def shop(tmp_path: Path) -> Shop:
 
 
 def at(hour: int, **cells: object) -> dict[str, object]:
-    return customer(created_timestamp=f"2025-03-01 {hour:02}:00:00", **cells)
+    return customer("C-1", created_timestamp=f"2025-03-01 {hour:02}:00:00", **cells)
 
 
 WEEK: Sequence[Rows] = (
@@ -64,7 +64,7 @@ def test_a_column_that_the_contract_lacks_is_a_column_of_the_history_and_a_chang
     ]
     stored = [field.name for field in DeltaTable(str(shop.project / "lake" / "customers")).schema().fields]
     assert {"loyalty_club", "favourite_colour"} <= set(stored)
-    changed = [version.changed for version in shop.lake.history("customers", "C-1")]
+    changed = [version.changed for version in shop.lake.history("customers", ["C-1"])]
     assert changed == [(), ("loyalty_club",), ("favourite_colour",)]
 
 
@@ -97,6 +97,7 @@ def test_the_tables_are_the_same_whenever_the_columns_come(tmp_path: Path, shop:
 def test_an_event_without_the_column_wins_or_loses_a_tie_as_it_did_before_there_was_one(tmp_path: Path) -> None:
     tie = [customer(city="Peoria"), customer(city="Joliet"), customer(city="Aurora")]
     stand = []
+    later: Mapping[str, object]
     for name, later in (("plain", {}), ("wider", {"loyalty_club": "gold"})):
         shop = evolving(tmp_path / name)
         shop.deliver("b1", customers=tie)
