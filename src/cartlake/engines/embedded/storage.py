@@ -106,8 +106,8 @@ class DeltaStore:
         lacking = [field for field in delta_schema(table).fields if field.name not in known]
         if lacking:
             handle = self.handle(table.name)
-            with self._committing(table.name, handle.version() + 1) as properties:
-                handle.alter.add_columns(lacking, commit_properties=properties)
+            with self._committing(table.name, handle.version() + 1) as mark:
+                handle.alter.add_columns(lacking, commit_properties=_marked(mark))
             self.refresh(table.name)
         return self.version(table.name)
 
