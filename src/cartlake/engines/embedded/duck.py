@@ -154,6 +154,12 @@ def mapped(doing: str) -> Iterator[None]:
         raise EngineError("engine_failed", f"{doing}: {type(error).__name__}: {said}") from None
 
 
+def no_rows(columns: Sequence[Column]) -> str:
+    """A query of these columns without rows."""
+    typed = (f"CAST(NULL AS {duck_type(column.type)}) AS {quote(column.name)}" for column in columns)
+    return f"SELECT {', '.join(typed)} WHERE false"
+
+
 def rows_query(columns: Sequence[Column], rows: str) -> str:
     """The query of `rows`, the place of a list of lists of texts, in the types of the columns."""
     decoded = ", ".join(_decoded(column, f"r[{number}]") for number, column in enumerate(columns, start=1))

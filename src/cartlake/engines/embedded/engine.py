@@ -15,7 +15,7 @@ from cartlake.engines import upkeep
 from cartlake.engines.alone import Alone
 from cartlake.engines.base import Commit, Compaction, RecordCount, RecordSource, Removal, Row, Value, Where
 from cartlake.engines.embedded import reading
-from cartlake.engines.embedded.duck import Duck, duck_type, encoded, literal, mapped, quote, rows_query
+from cartlake.engines.embedded.duck import Duck, duck_type, encoded, literal, mapped, no_rows, quote, rows_query
 from cartlake.engines.embedded.files import DataFile, is_intact
 from cartlake.engines.embedded.storage import DeltaStore
 from cartlake.engines.relations import Relations, View
@@ -269,11 +269,8 @@ class EmbeddedEngine(Alone):
         if all(file.is_ours for file in files) and not table.evolves:
             return f"SELECT * FROM read_parquet({paths}, {partitions})"
         columns = ", ".join(quote(name) for name in table.column_names)
-        rows = f"read_parquet({paths}, {partitions}, union_by_name = true)"
-        if table.evolves:
-            typed = ", ".join(f"CAST(NULL AS {duck_type(c.type)}) AS {quote(c.name)}" for c in table.columns)
-            rows = f"(SELECT {typed} WHERE false UNION ALL BY NAME SELECT * FROM {rows})"
-        return f"SELECT {columns} FROM {rows}"
+        none = f"{no_rows(table.columns)} UNION ALL BY NAME " if table.evolves else ""
+        return f"SELECT {columns} FROM ({none}SELECT * FROM read_parquet({paths}, {partitions}, union_by_name = true))"
 
     def _belongs(self, relation: str, where: Where) -> str:
         """Whether a row is within `where`."""
@@ -287,9 +284,8 @@ class EmbeddedEngine(Alone):
         """The name of a relation with the table's columns and no rows, made once."""
         name = f"_no_{table.name}"
         if self._empties.get(name) != table:
-            columns = ", ".join(f"{quote(c.name)} {duck_type(c.type)}" for c in table.columns)
             with mapped(f"create {name}"):
-                self._duck.run(f"CREATE OR REPLACE TEMP TABLE {quote(name)} ({columns})")
+                self._duck.run(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {no_rows(table.columns)}")
             self._empties[name] = table
         return quote(name)
 
