@@ -46,7 +46,7 @@ def bisected_run(contract: Contract) -> CheckRule:
 
 
 def repeated_event(contract: Contract) -> CheckRule:
-    description = "An upsert says of its time what earlier batches had said."
+    description = "An upsert says of its time what was known: it equals the events around it, or repeats one."
     return CheckRule("repeated_event", "low", "report", description, contract.key)
 
 
@@ -54,8 +54,8 @@ UNTRACKED_CHANGE = CheckRule(
     code="untracked_change",
     severity="low",
     action="report",
-    description="Nothing changed but columns that make no version; the sample names them, and how many versions more"
-    " each would have made.",
+    description="Nothing changed but columns that make no version; the sample names them, and in how many keys each"
+    " did.",
     key=("column",),
 )
 
