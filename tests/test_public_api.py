@@ -73,7 +73,7 @@ CALLS = {
     "stream": ["stop", "on_run", "every"],
     "task": ["name", "batch_id", "run_id", "on_task"],
     "test": [],
-    "verify": [],
+    "verify": ["deep"],
     "watch": ["stop", "on_run", "on_task"],
 }
 

@@ -1,5 +1,6 @@
 """Is everything still what it was written as? Archive, ledger, tables, counts, keys and intervals are all read again;
-what is damaged is named, with what repairs it. Nothing is written, and no lock is needed."""
+what is damaged is named, with what repairs it. Production can be computed anew, too. Nothing is written, and no lock is
+needed."""
 
 from __future__ import annotations
 
@@ -21,8 +22,10 @@ from cartlake.core.tables import LEDGER, QUARANTINE, history_table, stage_table
 from cartlake.errors import EngineError, TableMissing
 from cartlake.runs import published_batches
 from cartlake.tasks.accepted import accepted_files
+from cartlake.tasks.anew import compared_with_logs
 from cartlake.tasks.context import Context, FileKey
 from cartlake.tasks.derive import ORDER_LINES
+from cartlake.tasks.shapes import outdated_feeds
 
 _REBUILD, _FROM_ARCHIVE = "cartlake rebuild", "cartlake rebuild --from-archive"
 _NOT_NOW = "Nothing that is published now needs it; `query --at` and `batch rollback` do, so far back."
@@ -45,8 +48,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """Per area (`ledger`, `archive`, `tables`, `counts`, `production`) how many things were looked at, and what is
-    damaged. While the ledger is, nothing else can be told."""
+    """Per area (`ledger`, `archive`, `tables`, `counts`, `production`, with `deep` also `rebuilt`) how many things were
+    looked at, and what is damaged. While the ledger is, nothing else can be told."""
 
     looked_at: dict[str, int]
     findings: tuple[Finding, ...]
@@ -61,8 +64,9 @@ class _Look:
     repair: str
 
 
-def verify(context: Context) -> Verification:
-    """The whole lake, as it is published and as far back as publications are kept."""
+def verify(context: Context, *, deep: bool = False) -> Verification:
+    """The whole lake, as it is published and as far back as publications are kept. `deep`: production is also what the
+    logs and today's definitions make of it; that takes what a rebuild takes."""
     looks = {"ledger": list(_ledger(context))}
     if looks["ledger"] and not any(look.problems for look in looks["ledger"]):
         looks["archive"] = list(_archive(context))
@@ -70,6 +74,8 @@ def verify(context: Context) -> Verification:
         damaged = {look.name for look in looks["tables"] if look.problems and look.repair != _NOT_NOW}
         looks["counts"] = list(_counts(context, damaged))
         looks["production"] = list(_production(context, damaged))
+        if deep:
+            looks["rebuilt"] = list(_rebuilt(context, damaged))
     return Verification(
         {area: len(looked) for area, looked in looks.items()},
         tuple(
@@ -211,6 +217,20 @@ def _production(context: Context, damaged: set[str]) -> Iterator[_Look]:
             counted = {name: value for sql in checks for name, value in context.engine.rows(sql)[0].items()}
             problems = [f"{name.replace('_', ' ')}: {count} cases" for name, count in counted.items() if count]
             yield _Look(table.name, problems, f"{_REBUILD} {table.name}")
+
+
+def _rebuilt(context: Context, damaged: set[str]) -> Iterator[_Look]:
+    """Each published table is what a rebuild would make of it. While the logs are damaged, of another contract or ahead
+    of what is published, nobody can tell."""
+    published, batches, outdated = published_batches(context), context.ledger.batches(), outdated_feeds(context)
+    for name in outdated:
+        yield _Look(name, ["it was made with another contract; nothing was computed anew"], _FROM_ARCHIVE)
+    waiting = sorted(batch_id for batch_id in published if batches[batch_id].restage)
+    for batch_id in waiting:
+        yield _Look(batch_id, ["its repair is not published yet; nothing was computed anew"], "cartlake run")
+    if published and not (outdated or waiting or damaged & {table.name for table in context.stage_tables}):
+        for name, problems in compared_with_logs(context, damaged):
+            yield _Look(name, problems, f"{_REBUILD} {name}")
 
 
 def _keys(table: Table) -> str:

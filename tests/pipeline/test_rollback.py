@@ -48,6 +48,7 @@ def test_a_rollback_holds_all_that_came_after_and_a_release_brings_it_back(shop:
     assert publications(shop)[-1] == ("rollback", "b1"), "one publication for both"
     assert str(shop.one("SELECT report_date FROM analytics_summary")) == "2025-03-01"
     assert shop.run().batches == (), "held batches stay out of a run"
+    assert shop.lake.verify(deep=True).findings == ()
     shop.lake.rebuild()
     assert shop.production() == first, "and out of a rebuild"
     shop.lake.release("b3", "it was right")

@@ -83,7 +83,7 @@ def test_a_record_in_quarantine_is_present_and_one_without_a_key_leaves_every_ke
     assert shop.failed_rules("b3")["snapshot_not_whole"] == 1
     [count] = shop.rows("SELECT rows_in, rows_staged, rows_quarantined FROM batches WHERE batch_id = 'b2'")
     assert count == (9, 8, 1)
-    assert shop.lake.verify().findings == ()
+    assert shop.lake.verify(deep=True).findings == ()
 
 
 def test_once_the_key_of_a_record_is_repaired_the_snapshot_tells_what_is_absent(shop: Shop) -> None:

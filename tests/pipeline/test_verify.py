@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cartlake.core.table import Table
 from cartlake.core.tables import QUARANTINE, stage_table
 from cartlake.lake import Lake
 from cartlake.project import load_contracts
@@ -181,3 +183,67 @@ def test_somebody_elses_rows_in_a_published_table_are_found(copied: Shop) -> Non
     }
     copied.lake.rebuild(["customers"])
     assert copied.lake.verify().findings == ()
+
+
+def with_values(table: Table, **values: str) -> str:
+    """The columns of the table, some with another value."""
+    return ", ".join(f"'{values[name]}' AS {name}" if name in values else name for name in table.column_names)
+
+
+def publish_other_customers(shop: Shop) -> None:
+    """Both versions of C-1 live elsewhere, and C-2 is called C-9: whole in keys and intervals, published by hand."""
+    with Lake(shop.project) as lake, lake._door.locked() as context:
+        [table] = [table for table in context.production_tables if table.name == "customers"]
+        base = context.ledger.latest_publication()
+        with context.engine.scope():
+            context.engine.read("published", table, base.tables["customers"])
+            moved = f"SELECT {with_values(table, city='Springfield')} FROM published WHERE customer_id <> 'C-2'"
+            renamed = f"SELECT {with_values(table, customer_id='C-9')} FROM published WHERE customer_id = 'C-2'"
+            context.engine.materialise("others", f"{moved} UNION ALL {renamed}")
+            version = context.engine.replace(table, {}, "others")
+        tables = dict(base.tables) | {"customers": version}
+        context.ledger.publish(replace(base, publication_id=base.publication_id + 1, tables=tables))
+
+
+def test_a_lake_that_is_whole_is_what_a_rebuild_would_make_of_it(copied: Shop) -> None:
+    lake = copied.project / "lake"
+    before = sorted(path for path in lake.rglob("*") if path.is_file())
+    found = copied.lake.verify(deep=True)
+    assert (found.findings, found.looked_at["rebuilt"]) == ((), 9)
+    assert sorted(path for path in lake.rglob("*") if path.is_file()) == before, "nothing was written"
+
+
+def test_a_table_that_is_not_what_its_log_says_is_named_and_repaired(copied: Shop) -> None:
+    before = copied.production()
+    publish_other_customers(copied)
+    assert copied.lake.verify().findings == (), "all of it is whole in itself"
+    found = [one for one in copied.lake.verify(deep=True).findings if one.name == "customers"]
+    assert [one.problem for one in found] == ["1 rows are missing", "1 rows should not be there", "2 rows differ"]
+    assert {(one.area, one.repair) for one in found} == {("rebuilt", "cartlake rebuild customers")}
+    assert "Springfield" not in str(found)
+    copied.lake.rebuild(["customers"])
+    assert copied.lake.verify(deep=True).findings == ()
+    assert copied.production() == before
+
+
+def test_while_a_log_is_damaged_nothing_is_computed_from_it(copied: Shop) -> None:
+    flip(newest_file(copied, "orders_stage"))
+    found = copied.lake.verify(deep=True)
+    assert [one.name for one in found.findings if one.area == "tables"] == ["orders_stage"]
+    assert found.looked_at["rebuilt"] == 0
+
+
+def test_a_repair_that_waits_for_its_run_is_told_and_no_difference(copied: Shop) -> None:
+    copied.lake.retry("b1")
+    [found] = [one for one in copied.lake.verify(deep=True).findings if one.area == "rebuilt"]
+    assert (found.name, found.repair) == ("b1", "cartlake run")
+    copied.run()
+    assert copied.lake.verify(deep=True).findings == ()
+
+
+def test_tables_of_another_contract_are_told_and_not_compared(copied: Shop) -> None:
+    copied.change_contract(
+        "customers", ("{name: city, ", "{name: birthplace, logicalType: string}\n      - {name: city, ")
+    )
+    [found] = [one for one in copied.lake.verify(deep=True).findings if one.area == "rebuilt"]
+    assert (found.name, found.repair) == ("customers", "cartlake rebuild --from-archive")

@@ -22,6 +22,7 @@ _LOOKED_AT = {
     "tables": "tables, in every version that is kept",
     "counts": "files, by their records",
     "production": "tables, by their keys and intervals",
+    "rebuilt": "tables, by what a rebuild would make of the logs",
 }
 _NUMBERS = ("files", "new files", "rows", "bytes")
 
@@ -98,14 +99,21 @@ def maintain(
     out.show(table)
 
 
-def verify(project: Project = HERE, engine: EngineName = None, as_json: AsJson = False) -> None:
+def verify(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also compute production anew, and compare; takes what a rebuild takes.")
+    ] = False,
+    project: Project = HERE,
+    engine: EngineName = None,
+    as_json: AsJson = False,
+) -> None:
     """Read everything again, and say what is damaged and what repairs it; ends with 1 if something is.
 
     Archived files and data files are hashed; logs, ledger, counts, keys and intervals are compared. Nothing is written.
     """
     out = Output(as_json)
     with opened(project, engine=engine) as lake:
-        found = lake.verify()
+        found = lake.verify(deep=deep)
     findings = [vars(finding) for finding in found.findings]
     out.document({"ok": not findings, "looked_at": found.looked_at, "findings": findings})
     for area, count in found.looked_at.items():

@@ -113,9 +113,10 @@ class Looking(Opened):
                 on_changes(found)
             since = found.publication_id
 
-    def verify(self) -> Verification:
-        """Everything is read again and compared with what was written. See `cartlake.verify`."""
-        return verify(self._door.as_it_is())
+    def verify(self, *, deep: bool = False) -> Verification:
+        """Everything is read again and compared with what was written, with `deep` production also with what a rebuild
+        would make. See `cartlake.verify`."""
+        return verify(self._door.as_it_is(), deep=deep)
 
     def files(self, wanted: str | None = None) -> list[FileReport]:
         """Where files are: those whose name contains `wanted` or whose SHA-256 begins with it, or all; also those that
