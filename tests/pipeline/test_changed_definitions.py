@@ -33,6 +33,15 @@ KEY_OF_TWO = (
     "{name: email, logicalType: string, required: true,",
     "{name: email, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 2,",
 )
+IN_NEW_YORK = ("customProperties:\n", "customProperties:\n  - {property: timezone, value: America/New_York}\n")
+KEY_LOWERED = (
+    "primaryKey: true",
+    "primaryKey: true, customProperties: [{property: canonical, value: lower}]",
+)
+FULL_EXTRACTS = (
+    "{property: sequenceBy, value: [updated_timestamp, created_timestamp]}",
+    "{property: delivery, value: snapshot}",
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +53,9 @@ KEY_OF_TWO = (
         (CITY_KEPT, "ignore null updates: none -> city"),
         (CREATED_ONLY, "sequence: updated_timestamp, created_timestamp -> created_timestamp"),
         (KEY_OF_TWO, "key: customer_id -> customer_id, email"),
+        (IN_NEW_YORK, "timezone: UTC -> America/New_York"),
+        (KEY_LOWERED, "spelling of the key: none -> customer_id lower"),
+        (FULL_EXTRACTS, "delivery: changes -> snapshot"),
     ],
 )
 def test_another_shape_of_a_feed_in_production_is_refused_with_the_way_out(

@@ -53,3 +53,5 @@ def test_a_json_feed_without_news_says_so_in_its_manifest(shop: Shop) -> None:
     shop.run()
     assert shop.statuses() == {"b1": "failed", "b2": "published"}
     assert shop.one("SELECT reasons FROM quarantine") == "file_empty"
+    shop.lake.rebuild(from_archive=True)
+    assert shop.statuses() == {"b1": "failed", "b2": "published"}

@@ -19,6 +19,8 @@ from cartlake.core.table import Column
 
 _PARAMETER = re.compile(r":([a-z]\w*)")
 _HASH_LENGTH = 16
+_USUAL = {"delivery": ["changes"], "evolve": ["rescue"], "timezone": ["UTC"], "spelling_of_the_key": []}
+"""What a definition does not say of a feed."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,18 @@ def definitions_of(
 
 def _of_feed(contract: Contract) -> Definition:
     """What must not change once the feed is in production. The order of columns is not among it, nor are rules, header
-    names and formats: they hold for the files that are staged from then on."""
+    names and formats: they hold for the files that are staged from then on. Another time zone moves events, and another
+    spelling of the key makes other keys of the same ones."""
+    unusual = {
+        "delivery": [contract.delivery],
+        "evolve": [contract.evolve],
+        "timezone": [contract.timezone],
+        "spelling_of_the_key": [
+            f"{name} {contract.field(name).canonical}"
+            for name in contract.key
+            if contract.field(name).canonical != "none"
+        ],
+    }
     return _definition(
         contract.table,
         {
@@ -69,8 +82,7 @@ def _of_feed(contract: Contract) -> Definition:
             "sequence_then": list(contract.sequence_then),
             "tracked": sorted(contract.tracked),
             "ignore_null_updates": sorted(field.name for field in contract.fields if field.ignore_null_updates),
-            **({"delivery": ["snapshot"]} if contract.delivery == "snapshot" else {}),
-            **({"evolve": ["add"]} if contract.evolve == "add" else {}),
+            **{what: value for what, value in unusual.items() if value != _USUAL[what]},
         },
     )
 
@@ -106,11 +118,10 @@ def differences(before: Definition, after: Definition) -> list[str]:
         if was.get(name) != will.get(name)
     ]
     known = was.keys() & will.keys()
-    absent = {"delivery": ["changes"], "evolve": ["rescue"]}
-    for what in ("key", "sequence", "sequence_then", "tracked", "ignore_null_updates", "delivery", "evolve"):
+    for what in ("key", "sequence", "sequence_then", "tracked", "ignore_null_updates", *_USUAL):
         is_list_of_all = what in ("tracked", "ignore_null_updates")
         left, right = (
-            [name for name in facts.get(what, absent.get(what, [])) if not is_list_of_all or name in known]
+            [name for name in facts.get(what, _USUAL.get(what, [])) if not is_list_of_all or name in known]
             for facts in (old, new)
         )
         if left != right:
@@ -126,4 +137,5 @@ def _listed(names: list[str], others: list[str]) -> str:
 
 def is_read_anew(before: Definition, after: Definition) -> bool:
     """Whether the log itself was made otherwise, and not only what is made of it."""
-    return any(before.facts.get(what) != after.facts.get(what) for what in ("columns", "key", "sequence", "delivery"))
+    read = ("columns", "key", "sequence", "delivery", "timezone", "spelling_of_the_key")
+    return any(before.facts.get(what) != after.facts.get(what) for what in read)

@@ -52,7 +52,7 @@ def delivery_of(context: Context, file: StagedFile) -> Delivery:
         raise UsageError("archive_gone", said, hint="Put it back, or make the tables from the logs: cartlake rebuild.")
     contract = next(contract for contract in context.contracts if contract.feed == file.feed)
     batch = replace(context.ledger.batches()[file.staged_by], batch_date=file.batch_date)
-    expected, profile = ExpectedFile(file.file_name), profile_archived(path)
+    expected, profile = _expected(file), profile_archived(path)
     delivery = Delivery(contract, batch, expected, path, profile, file.revision, is_published=True)
     if profile.sha256 != file.file_sha256:
         said = f"{file.archive_path} is not what was claimed of batch {file.staged_by}"
@@ -68,6 +68,12 @@ def delivery_of(context: Context, file: StagedFile) -> Delivery:
             hint=f"Nothing was changed. Correct the contract, or take batch {file.staged_by} out (batch reject).",
         ) from None
     return delivery
+
+
+def _expected(file: StagedFile) -> ExpectedFile:
+    """What was accepted without a record was announced as empty, where a format needs to be told."""
+    is_empty = file.rows_in == 0 and file.status in ("staged", OUTDATED)
+    return ExpectedFile(file.file_name, rows=0 if is_empty else None)
 
 
 def _announcing(context: Context, staged: StagedFile) -> list[BatchFile]:
