@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 
 from tests.pipeline.shop import Shop, a_day, csv_text, customer, order, product, shipment, stock
@@ -55,6 +56,26 @@ def test_a_rejected_file_that_a_corrected_one_replaced_is_superseded_in_quaranti
     assert {row["id"] for row in shop.lake.quarantine(every=True)} == {rejected["id"], open_ones[0]["id"]}
     assert shop.rows("SELECT id FROM quarantine WHERE NOT is_open") == [(rejected["id"],)]
     assert shop.one("SELECT sum(rows_quarantined) FROM batches") == 1, "as many as are open"
+
+
+def test_a_corrected_file_that_lands_before_its_manifest_belongs_to_the_manifest_that_names_it(shop: Shop) -> None:
+    name, wrong, right = "products_b1.csv", csv_text([product(price="9.00")]), csv_text([product(price="10.00")])
+    shop.drop("products", name, right)
+    for batch_id, content in (("b1", wrong), ("b2", right)):
+        sha256 = hashlib.sha256(content.encode()).hexdigest()
+        shop.announce(batch_id, files=[name], details=[{"name": name, "sha256": sha256}])
+        shop.run()
+    assert shop.statuses() == {"b1": "failed", "b2": "published"}
+    assert shop.rows("SELECT price, _batch_id FROM products") == [(Decimal("10.00"), "b2")]
+    assert shop.rows("SELECT batch_id, rows_staged, rows_duplicate FROM batch_files ORDER BY 1") == [
+        ("b1", 0, 0),
+        ("b2", 1, 0),
+    ]
+    assert shop.lake.verify().findings == ()
+    before = shop.production()
+    shop.lake.rebuild(from_archive=True)
+    assert shop.production() == before
+    assert shop.run().batches == ()
 
 
 def test_orders_whose_customer_and_product_come_later_are_enriched_again(shop: Shop) -> None:

@@ -107,18 +107,26 @@ class Known:
     """What the ledger knows.
 
     `batches`: how each stands. `claimed`: per batch the names and contents (sha256) whose load or rejection is in the
-    ledger, per name the newest. `manifests`: per batch every manifest (sha256) it ever had, and when it was first
-    recorded. `hashes`: contents of landed files, at least of `files_to_hash`.
+    ledger, per name the newest. `refused`: name, content and date of the files that were rejected. `manifests`: per
+    batch every manifest (sha256) it ever had, and when it was first recorded. `hashes`: contents of landed files, at
+    least of `files_to_hash`.
     """
 
     batches: Mapping[str, Batch] = field(default_factory=dict)
     claimed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     manifests: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)
     hashes: Mapping[LandedFile, str] = field(default_factory=dict)
+    refused: frozenset[tuple[str, str, date]] = frozenset()
 
     def claimed_by(self, batch_id: str) -> dict[str, str]:
-        """Contents by the form in which names are compared."""
-        return {normalise(name): sha256 for name, sha256 in self.claimed.get(batch_id, {}).items()}
+        """Contents by the form in which names are compared. A corrected file can land before its manifest: the batch of
+        the first manifest claims and rejects it. For one that names this very content it is there."""
+        own = {normalise(name): sha256 for name, sha256 in self.claimed.get(batch_id, {}).items()}
+        batch = self.batches.get(batch_id)
+        if not self.refused or batch is None or batch.status not in OPEN - {BatchStatus.FAILED}:
+            return own
+        known = (file for file in batch.files if (file.name, file.sha256, batch.batch_date) in self.refused)
+        return {file.key: str(file.sha256) for file in known} | own
 
     def after(self, rows: Iterable[Batch]) -> Known:
         """What is known once these rows are recorded."""

@@ -54,6 +54,8 @@ def _taken_in(intake: _Intake) -> Iterator[BatchFile]:
             yield _from_landing(intake, expected, file, known.get(expected.name))
         elif expected.name in known:
             yield _from_archive(intake, expected, known[expected.name])
+        elif (refused := _refused_elsewhere(intake, expected)) is not None:
+            yield _deliver(intake, expected, refused, landing.profile_archived(refused))
 
 
 def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, known: BatchFile | None) -> BatchFile:
@@ -64,6 +66,15 @@ def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, k
         known = _deliver(intake, expected, claimed.path, claimed.profile, claimed.landed)
     intake.context.ledger.once_committed(lambda: landing.remove_landed(source, claimed.sha256))
     return known
+
+
+def _refused_elsewhere(intake: _Intake, expected: ExpectedFile) -> Path | None:
+    """The archived content that the manifest names, where another batch claimed and rejected it."""
+    context, wanted = intake.context, (expected.name, expected.sha256, intake.batch.batch_date)
+    files = context.ledger.files(intake.contract.feed)
+    found = [f for f in files if f.status == "rejected" and (f.file_name, f.file_sha256, f.batch_date) == wanted]
+    paths = [context.settings.archive_folder / file.archive_path for file in found]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _from_archive(intake: _Intake, expected: ExpectedFile, known: BatchFile) -> BatchFile:
@@ -96,7 +107,7 @@ def _deliver(
         intake.contract, batch, expected, path, profile, revision, is_published=is_published, landed=landed
     )
     staged = load(intake.context, delivery)
-    if same is not None:
+    if same is not None and same.status == "staged":
         staged = replace(staged, staged_by=same.staged_by, file_name=same.file_name)
     announced = announced_as(staged, batch.batch_id, expected, is_new_event=_has_new_time(intake, profile))
     owner = [] if staged.staged_by == batch.batch_id else [announced_as(staged, staged.staged_by, _as_staged(staged))]
