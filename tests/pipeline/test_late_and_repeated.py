@@ -51,3 +51,25 @@ def test_late_and_repeated_events_parted_runs_and_changes_that_make_no_version_a
     shop.run()
     assert told(shop, "b3") == found, "it is not compared with itself"
     shop.lake.close()
+
+
+def test_a_key_that_comes_back_to_what_it_was_within_a_batch_has_changed(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop")
+    shop.deliver("b1", customers=[seen(10, name, city="Austin") for name in ("C-1", "C-2", "C-3")])
+    shop.run()
+    back = [
+        seen(11, "C-1", city="Boston"),
+        seen(12, "C-1", city="Austin", last_login="2025-03-01"),
+        seen(11, "C-2", city="Austin", last_login="2025-03-01"),
+        seen(12, "C-2", city="Austin", last_login="2025-03-02"),
+    ]
+    gone = {"customer_id": "C-3", "updated_timestamp": "2025-03-01 11:00:00", "_op": "delete"}
+    shop.deliver("b2", customers=[*back, gone, seen(12, "C-3", city="Austin", last_login="2025-03-01")])
+    shop.run()
+    assert shop.rows("SELECT customer_id, count(*) FROM customers GROUP BY customer_id ORDER BY customer_id") == [
+        ("C-1", 3),
+        ("C-2", 1),
+        ("C-3", 2),
+    ]
+    assert told(shop, "b2") == {"untracked_change": (1, "customers.last_login 1")}
+    shop.lake.close()

@@ -65,17 +65,17 @@ def open_versions(contract: Contract) -> str:
 
 
 def untracked_changes(contract: Contract) -> str:
-    """One row: `keys` with a new event that changes their open version in no tracked column and in others, and in how
-    many of them each of these differs. Of keys that are not late."""
+    """One row: `keys` whose new events all change their open version in no tracked column, and some in others, and in
+    how many of them each of these differs. Of keys that are not late."""
     key, columns = contract.key, contract.untracked
     differs = [f"e.`{name}` IS DISTINCT FROM o.`{name}`" for name in columns]
     counts = ", ".join(f"count_if(differs_{n}) AS `{name}`" for n, name in enumerate(columns))
     shown = ", ".join(f"count_if({each}) > 0 AS differs_{n}" for n, each in enumerate(differs))
-    same_values = f"NOT ({struct(contract.tracked, 'e')} IS DISTINCT FROM {struct(contract.tracked, 'o')})"
+    moves = f"e._op = 'delete' OR {struct(contract.tracked, 'e')} IS DISTINCT FROM {struct(contract.tracked, 'o')}"
     return (
         f"SELECT count(*) AS keys, {counts} FROM (SELECT {names(key, 'e')}, {shown} FROM changed_events e"
-        f" JOIN open_versions o ON {same(key, 'e', 'o')} AND e._sequence > o._sequence AND e._op = 'upsert'"
-        f" WHERE {same_values} AND ({' OR '.join(differs)}) GROUP BY {names(key, 'e')}) AS moved"
+        f" JOIN open_versions o ON {same(key, 'e', 'o')} AND e._sequence > o._sequence GROUP BY {names(key, 'e')}"
+        f" HAVING count_if({moves}) = 0 AND count_if({' OR '.join(differs)}) > 0) AS moved"
     )
 
 

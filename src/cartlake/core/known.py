@@ -19,7 +19,7 @@ SEQUENCE_DOES_NOT_MOVE = CheckRule(
     severity="medium",
     action="report",
     description="At least 10 keys changed without a later time than before, more than those with one."
-    " `sequence_by` of the contract probably names the wrong column.",
+    " `sequenceBy` of the contract probably names the wrong column.",
     key=("feed",),
 )
 _TIE_COLUMNS = ("_file_sha256", "_record", "tied_file_sha256", "tied_record")
