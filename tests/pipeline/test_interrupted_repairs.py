@@ -1,5 +1,5 @@
-"""A rollback, a rejection or a rebuild that dies at any write shows readers a whole publication, and is finished by
-asking for it again."""
+"""A rollback, a rejection, a repair of a record or a rebuild that dies at any write shows readers a whole publication,
+and is finished by asking for it again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from cartlake.lake import Lake
 from tests.pipeline.shop import Shop, customer, order, product, shipment
 from tests.pipeline.test_recovery import Killed, die_at
 
+
+def repair_the_record(lake: Lake) -> None:
+    """Whoever asked before has decided, or not; whoever ran before has repaired, or not."""
+    for row in lake.quarantine(every=True):
+        lake.fix_record(str(row["id"]), {"email": "kim@example.com"}, actor="kim")
+    lake.run()
+
+
 Production = dict[str, list[tuple[object, ...]]]
 REPAIRS: Mapping[str, Callable[[Lake], object]] = {
     "a rollback by restoring": lambda lake: lake.rollback("b1"),
@@ -21,6 +29,7 @@ REPAIRS: Mapping[str, Callable[[Lake], object]] = {
     "a rejection": lambda lake: lake.reject("b2", "a test"),
     "a rebuild": lambda lake: lake.rebuild(),
     "a rebuild from the archive": lambda lake: lake.rebuild(from_archive=True),
+    "a record that is fixed": repair_the_record,
 }
 
 
@@ -47,7 +56,8 @@ def three_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
         products=[product(price="25.00", created_timestamp="2025-03-01 09:00:00")],
         shipping=[shipment("S-3", "O-3")],
     )
-    shop.deliver("b3", "2025-03-03", customers=[customer("C-3", created_timestamp="2025-03-03 09:00:00")])
+    noon = {"created_timestamp": "2025-03-03 12:00:00"}
+    shop.deliver("b3", "2025-03-03", customers=[customer("C-3", **noon), customer("C-4", email="?", **noon)])
     shop.run()
     shop.lake.close()
     return shop.project
