@@ -53,11 +53,11 @@ def _define_feed(
     engine.read(f"published_{feed}", history, published.tables.get(history.name, 0))
     engine.define(f"events_{feed}", f"SELECT * FROM staged_{feed} WHERE _op = 'upsert'")
     engine.define(f"previous_{feed}", _previous(contract, is_alone=not earlier))
-    has_several = engine.materialise(f"several_{feed}", known.several(contract)) > 0
+    has_several = bool(own) and engine.materialise(f"several_{feed}", known.several(contract)) > 0
     if has_several:
         engine.materialise(f"stood_{feed}", known.stood(contract))
     engine.define(f"standing_{feed}", known.standing(contract, has_several))
-    has_met = engine.materialise(f"met_{feed}", known.met(contract)) > 0
+    has_met = bool(own) and engine.materialise(f"met_{feed}", known.met(contract)) > 0
     engine.define(f"batch_{feed}", known.newest(contract, has_several, has_met))
     engine.define(f"known_{feed}", known.known(contract))
     engine.define(f"ended_{feed}", known.ended(contract))
@@ -78,7 +78,8 @@ def compare_with_known(engine: Engine, delivered: Delivered, batch: Batch) -> li
     """Two upserts of one key and time that say different things, deliveries whose changes keep their times, and what
     was known already or comes late. Of a batch that is published itself the last two were found before it was."""
     contract, feed = delivered.contract, delivered.contract.feed
-    engine.define(f"moments_{feed}", known.moments(contract))
+    if delivered.has_met:
+        engine.define(f"moments_{feed}", known.moments(contract))
     counted = engine.rows(known.facts(contract, delivered.has_met))[0]
     facts = {name: int(str(value)) for name, value in counted.items()}
     found = _ties(engine, delivered, facts)
