@@ -227,7 +227,7 @@ HEADERS = [
     C.case("a title above the header", "Customers of March\n" + C.h + C.r[1], rejected="header_missing_columns"),
     C.case("a comment above the header", "# exported by hand\n" + C.h + C.r[1], rejected="header_missing_columns"),
     C.case("an unclosed quote in the header", '"customer_id,email,phone,city,created_timestamp\n' + C.r[1], rejected="not_a_table"),
-    C.case("a name over two lines", C.h.replace("\n", ',"gift\nnote"\n') + C.r[1].replace("\n", ",x\n"), [C.at(3, 1)], drift="gift\nnote"),
+    C.case("a name over two lines", C.h.replace("\n", ',"gift\nnote"\n') + C.r[1].replace("\n", ",x\n"), [C.at(3, 1)], drift='"gift\nnote"'),
     C.case("too many columns", C.h[:-1] + "".join(f",x{n}" for n in range(1996)) + "\n", rejected="not_a_table"),
     S.case("the header again", S.h + S.r[1] + S.h + S.r[2], [S.at(2, 1), S.at(4, 2)], ["3: repeated_header"]),
     S.case("the header again, quoted", S.h + S.r[1] + '"shipping_id",order_id,shipping_cost,actual_delivery,"created_timestamp"\n', [S.at(2, 1)], ["3: repeated_header"]),

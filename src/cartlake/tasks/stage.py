@@ -107,7 +107,7 @@ def _deliver(
         intake.contract, batch, expected, path, profile, revision, is_published=is_published, landed=landed
     )
     staged = load(intake.context, delivery)
-    if same is not None and same.status == "staged":
+    if same is not None and same.status != "rejected":
         staged = replace(staged, staged_by=same.staged_by, file_name=same.file_name)
     announced = announced_as(staged, batch.batch_id, expected, is_new_event=_has_new_time(intake, profile))
     owner = [] if staged.staged_by == batch.batch_id else [announced_as(staged, staged.staged_by, _as_staged(staged))]
