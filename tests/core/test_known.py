@@ -13,6 +13,7 @@ from cartlake.core.contract import Contract
 from cartlake.core.dialect import compile_sql
 from cartlake.core.table import Column
 from cartlake.core.tables import history_table, stage_table
+from cartlake.core.verdict import NO_DEFECTS
 
 Row = Mapping[str, object]
 EARLY, LATE, LATER = "2025-01-15 10:00:00+00", "2025-01-15 11:00:00+00", "2025-01-15 12:00:00+00"
@@ -186,6 +187,13 @@ def test_an_event_is_late_repeated_or_parts_a_run(duck: duckdb.DuckDBPyConnectio
         ("first again", True, False),
         ("last, tied", True, True),
     ]
+
+
+def test_what_is_told_and_no_defect_is_what_the_score_leaves_out() -> None:
+    spec = contract("customers")
+    told = (known.late_event(spec), known.bisected_run(spec), known.repeated_event(spec), known.UNTRACKED_CHANGE)
+    assert {rule.code for rule in told} == NO_DEFECTS
+    assert {rule.severity for rule in told} == {"low"}
 
 
 def test_a_version_ends_by_its_end_or_by_a_delete_that_is_not_published_yet(duck: duckdb.DuckDBPyConnection) -> None:

@@ -10,8 +10,9 @@ import pytest
 from deltalake import DeltaTable, Field, Schema
 from deltalake.schema import PrimitiveType
 
-from cartlake.engines.embedded.commits import commit_path, write_commit
+from cartlake.engines.embedded.commits import write_commit
 from cartlake.engines.embedded.files import DataFile
+from cartlake.engines.upkeep import commit_path
 from cartlake.errors import CommitConflict
 
 FILE = DataFile("day=2025-03-01/a b.parquet", 7, 3, {"day": "2025-03-01"}, {"id": "K1"}, {"id": "K9"}, {"id": 0})
@@ -48,3 +49,14 @@ def test_of_two_that_commit_a_version_the_second_is_refused_and_leaves_nothing(f
     assert commit_path(folder, 1).read_text() == before
     assert json.loads(before.splitlines()[0])["commitInfo"]["cartlake"] == "m1"
     assert sorted(path.suffix for path in (folder / "_delta_log").iterdir()) == [".json", ".json"]
+
+
+def test_a_commit_that_the_disk_had_no_room_for_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(path: Path, text: str, *_: object) -> int:
+        path.write_bytes(text.encode()[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="No space"):
+        write_commit(commit_path(folder, 1), "m1", [FILE], [], True)
+    assert [path.name for path in (folder / "_delta_log").iterdir()] == [commit_path(folder, 0).name]

@@ -30,6 +30,11 @@ class Sized(Protocol):
 File = TypeVar("File", bound=Sized)
 
 
+def commit_path(folder: Path, version: int) -> Path:
+    """The commit file of a version of the table in `folder`."""
+    return folder / LOG / f"{version:020}.json"
+
+
 def groups_to_join(files: Sequence[File]) -> list[list[File]]:
     """Small files of one partition that become one file each; partitions with few of them are left alone."""
     partitions: dict[tuple[tuple[str, str], ...], list[File]] = {}
@@ -55,7 +60,7 @@ def version_at(folder: Path, newest: int, moment: datetime) -> int:
     later."""
     at = moment.timestamp()
     version = newest
-    while _commit(folder, version).stat().st_mtime > at and _commit(folder, version - 1).exists():
+    while commit_path(folder, version).stat().st_mtime > at and commit_path(folder, version - 1).exists():
         version -= 1
     return version
 
@@ -92,7 +97,7 @@ def _spare_files(folder: Path, oldest: int, newest: int, needed: Collection[str]
 def _added_later(folder: Path, oldest: int, newest: int) -> Iterator[str]:
     """The paths of all files that the commits after `oldest` mention as there."""
     for version in range(oldest + 1, newest + 1):
-        for line in _commit(folder, version).read_text("utf-8").splitlines():
+        for line in commit_path(folder, version).read_text("utf-8").splitlines():
             action = json.loads(line)
             for kind in ("add", "cdc"):
                 if kind in action:
@@ -105,7 +110,3 @@ def _spare_log(log: Path, oldest: int) -> list[Path]:
     checkpoints = [entries[path] for path in entries if path.name.endswith(".checkpoint.parquet")]
     first = max((version for version in checkpoints if version <= oldest), default=0)
     return [path for path, version in entries.items() if version < first and path not in died] + died
-
-
-def _commit(folder: Path, version: int) -> Path:
-    return folder / LOG / f"{version:020}.json"

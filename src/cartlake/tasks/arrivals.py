@@ -15,12 +15,9 @@ def look(context: Context) -> tuple[Landing, Known]:
     settings = context.settings
     folders = tuple(contract.folder for contract in context.contracts)
     seen = landing.look(settings.landing_folder, folders, settings.landing.manifests)
-    refused = frozenset(
-        (file.file_name, file.file_sha256, file.batch_date)
-        for file in context.ledger.files()
-        if file.status == "rejected"
-    )
     ledger = context.ledger
+    rejected = (file for file in ledger.files() if file.status == "rejected")
+    refused = frozenset((file.file_name, file.file_sha256, file.batch_date) for file in rejected)
     known = Known(ledger.batches(), _claimed(context), ledger.manifests_seen(), refused=refused)
     hashes = landing.hashes(settings.landing_folder, files_to_hash(seen, known))
     return seen, replace(known, hashes=hashes)

@@ -17,12 +17,6 @@ from cartlake.engines.embedded.files import DataFile
 from cartlake.errors import CommitConflict
 from cartlake.failpoints import reach
 
-
-def commit_path(folder: Path, version: int) -> Path:
-    """The commit file of a version of the table in `folder`."""
-    return folder / "_delta_log" / f"{version:020}.json"
-
-
 Files = Sequence[DataFile]
 
 
@@ -31,15 +25,15 @@ def write_commit(path: Path, mark: str, added: Files, removed: Files, is_change:
     the same before and after. Raises CommitConflict if it is there already."""
     lines = [json.dumps(action, separators=(",", ":")) for action in _actions(mark, added, removed, is_change)]
     part = path.with_name(f"{uuid.uuid4().hex}.tmp")
-    part.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     try:
+        part.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         reach("log: written")
         path.hardlink_to(part)  # fails if it is there, on every system
     except FileExistsError:
         said = f"another process committed to {path.parent.parent.name} at the same time"
         raise CommitConflict("commit_conflict", said, hint="Run it again.") from None
     finally:
-        part.unlink()
+        part.unlink(missing_ok=True)
 
 
 def _actions(mark: str, added: Files, removed: Files, is_change: bool) -> Iterator[dict[str, object]]:

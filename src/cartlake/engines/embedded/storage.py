@@ -21,12 +21,13 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from cartlake.core.table import Table
 from cartlake.disk import Unsynced
 from cartlake.engines.base import Commit, Where
-from cartlake.engines.embedded.commits import commit_path, write_commit
+from cartlake.engines.embedded.commits import write_commit
 from cartlake.engines.embedded.duck import Duck, duck_type, mapped, quote
 from cartlake.engines.embedded.files import DataFile, data_files, hashed_name, written_file
 from cartlake.engines.embedded.schema import delta_schema
 from cartlake.engines.embedded.tails import MOST_UNSYNCED, settle
 from cartlake.engines.layout import CHECKPOINT_INTERVAL, LAYOUT_PROPERTY, PROPERTIES, require_ours
+from cartlake.engines.upkeep import LOG, commit_path
 from cartlake.errors import CommitConflict, EngineError, TableMissing
 from cartlake.failpoints import reach
 
@@ -72,7 +73,7 @@ class DeltaStore:
 
     def create(self, table: Table, mode: Literal["ignore", "overwrite"] = "ignore") -> None:
         folder = self._root / table.name
-        if mode == "ignore" and any((folder / "_delta_log").glob("*.json")):
+        if mode == "ignore" and any((folder / LOG).glob("*.json")):
             return
         version = 0 if mode == "ignore" else self.version(table.name) + 1
         with self._committing(table.name, version) as mark:

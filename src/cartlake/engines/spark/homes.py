@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cartlake.engines.spark.text import quote
+from cartlake.engines.upkeep import commit_path
 from cartlake.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Folder:
         writer.save((self.root / table).as_posix())
 
     def is_newest(self, table: str, version: int) -> bool:
-        return not (self.root / table / "_delta_log" / f"{version + 1:020}.json").exists()
+        return not commit_path(self.root / table, version + 1).exists()
 
 
 @dataclass(frozen=True)
