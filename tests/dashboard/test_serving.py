@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import TypeVar
-
 import pytest
 
-from cartlake.dashboard.catalogue import MENU
-from cartlake.dashboard.reader import Reader, View
-from cartlake.dashboard.serving import keep_warm, serve
+from cartlake.dashboard.catalogue import MENU, Asked
+from cartlake.dashboard.following import Following
+from cartlake.dashboard.reader import NothingYet, View
+from cartlake.dashboard.serving import serve
+from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import UsageError
 from tests.dashboard.conftest import Dashboard
-from tests.pipeline.shop import Shop, a_day
-
-Answer = TypeVar("Answer")
-
-
-class Counting(Reader):
-    """Counts how often somebody looked."""
-
-    looks = 0
-
-    def look(self, page: Callable[[View], Answer]) -> Answer:
-        self.looks += 1
-        return super().look(page)
-
+from tests.pipeline.shop import Shop, a_day, order
 
 def test_a_port_that_is_taken_is_said_to_be_taken(traded: Shop) -> None:
     with socket.socket() as other:
@@ -41,20 +27,43 @@ def test_a_host_that_is_none_is_said_to_be_none(traded: Shop) -> None:
         serve(traded.lake.settings, "no.such.host.invalid", 0, print)
 
 
-def test_the_pages_are_asked_for_ahead_once_for_each_publication(working: Dashboard) -> None:
-    reader, looks = Counting(working.shop.lake.settings), []
-
-    def wait(_: float) -> bool:
-        looks.append(reader.looks)
-        if len(looks) == 2:
-            working.shop.deliver("b9", "2025-03-09", **a_day())
-            working.shop.run()
-        return len(looks) == 3
-
-    keep_warm(reader, wait)
-    reader.close()
-    assert looks == [1 + len(MENU), 2 + len(MENU), 3 + 2 * len(MENU)]
+def test_pages_show_the_publication_before_until_those_of_the_new_one_are_known(working: Dashboard) -> None:
+    following = Following(working.shop.lake.settings)
+    following.catch_up()
+    before = following.look(_sold)
+    working.shop.deliver("b9", "2025-03-09", orders=[order("O-9", created_timestamp="2025-03-09 12:00:00")])
+    working.shop.run()
+    assert following.look(_sold) == before
+    following.catch_up()
+    assert following.look(_sold) == (before[0] + 1, before[1] + 1)
+    following.close()
 
 
-def test_asking_ahead_waits_where_nothing_has_run(unused: Dashboard) -> None:
-    keep_warm(Reader(unused.shop.lake.settings), lambda _: True)
+def test_what_the_pages_of_the_menu_say_is_known_before_they_are_asked_for(
+    working: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    ask = EmbeddedEngine.rows
+    monkeypatch.setattr(EmbeddedEngine, "rows", lambda self, sql, *rest: [asked.append(sql), ask(self, sql, *rest)][1])
+    following = Following(working.shop.lake.settings)
+    for batch in ("b10", "b11"):
+        working.shop.deliver(batch, f"2025-03-{batch[1:]}", **a_day())
+        working.shop.run()
+        following.catch_up()
+        asked.clear()
+        for page in MENU:
+            following.look(lambda view, page=page: page.find(view, Asked({}, ())))  # type: ignore[misc]
+        assert asked == []
+    following.close()
+
+
+def test_following_waits_where_nothing_has_run(unused: Dashboard) -> None:
+    following = Following(unused.shop.lake.settings)
+    following.follow(lambda _: True)
+    with pytest.raises(NothingYet):
+        following.look(_sold)
+
+
+def _sold(view: View) -> tuple[int, int]:
+    [row] = view.published("SELECT total_orders FROM analytics_summary")
+    return view.publication.publication_id, int(str(row["total_orders"]))

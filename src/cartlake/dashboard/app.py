@@ -21,7 +21,7 @@ from cartlake.dashboard.actions import ACTIONS, Action, Form
 from cartlake.dashboard.catalogue import PAGES, Asked, Page
 from cartlake.dashboard.guard import Guard
 from cartlake.dashboard.layout import Layout, address, bare, layout
-from cartlake.dashboard.reader import NothingYet, Reader, View
+from cartlake.dashboard.reader import Looking, NothingYet, View
 from cartlake.dashboard.rendering import render
 from cartlake.errors import CartlakeError, Locked, UsageError
 
@@ -33,7 +33,7 @@ NOT_FOUND, CONFLICT, TOO_LARGE, BROKEN = 404, 409, 413, 500
 SIGN_IN = "/sign-in"
 
 
-def application(reader: Reader, access: Access) -> ASGIApp:
+def application(reader: Looking, access: Access) -> ASGIApp:
     """The dashboard of the reader's lake."""
     site = _Site(reader, access)
     routes = [
@@ -49,7 +49,7 @@ def application(reader: Reader, access: Access) -> ASGIApp:
 class _Site:
     """What answers to requests."""
 
-    def __init__(self, reader: Reader, access: Access) -> None:
+    def __init__(self, reader: Looking, access: Access) -> None:
         self._reader = reader
         self._access = access
         self._project = reader.settings.project.name

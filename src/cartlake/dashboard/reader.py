@@ -8,20 +8,20 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from cartlake import pipeline, queries
+from cartlake import pipeline
 from cartlake.core.entries import Publication
 from cartlake.core.tables import LEDGER
 from cartlake.engines.base import Row, Value
 from cartlake.errors import EngineError
 from cartlake.ledger import utc_now
 from cartlake.opening import Door
+from cartlake.published import define_published
 from cartlake.settings import Settings
 from cartlake.tasks.context import Context
 
 Answer = TypeVar("Answer")
-Stamp = tuple[int, ...]
 _ANSWERS_KEPT = 500
 
 
@@ -49,12 +49,17 @@ class _Answers:
 
 
 class View:
-    """The lake as it stands while one page is made."""
+    """The lake as it stands while one page is made. `newest` is the number of the latest publication, which may be
+    later than the one that is shown."""
 
-    def __init__(self, context: Context, stamp: Stamp, by_state: _Answers, by_publication: _Answers) -> None:
+    def __init__(
+        self, context: Context, shown: Publication | None, by_state: _Answers, by_publication: _Answers
+    ) -> None:
+        latest = context.ledger.latest_publication()
         self.context = context
-        self.stamp = stamp
-        self.publication: Publication = context.ledger.latest_publication()
+        self.newest = latest.publication_id
+        self.publication = shown or latest
+        self.stamp = (self.publication.publication_id, *_versions(context))
         self._by_state = by_state
         self._by_publication = by_publication
 
@@ -72,15 +77,29 @@ class View:
         return self._by_state.of(self.stamp, question, lambda: answer(self.context))
 
     def _ask(self, sql: str, given: dict[str, Value]) -> list[Row]:
-        with queries.published(self.context):
+        with self.context.engine.scope():
+            define_published(self.context, self.publication)
             return self.context.engine.rows(sql, given)
 
 
-class Reader:
-    """One project's lake, opened to look at. Calls from several threads take turns."""
+class Looking(Protocol):
+    """A lake that pages can be made of."""
 
-    def __init__(self, settings: Settings) -> None:
+    settings: Settings
+
+    def look(self, page: Callable[[View], Answer]) -> Answer:
+        """What `page` makes of the lake. Raises NothingYet, EngineError, ConfigError."""
+        ...
+
+
+class Reader:
+    """One project's lake, opened to look at. Calls from several threads take turns. One that `stays` shows the
+    publication that it saw first, as long as the same definitions hold."""
+
+    def __init__(self, settings: Settings, *, stays: bool = False) -> None:
         self.settings = settings
+        self._stays = stays
+        self._shown: Publication | None = None
         self._turn = threading.Lock()
         self._door = Door(settings, utc_now, wait=0)
         self._seen: tuple[str, dict[str, str]] | None = None
@@ -109,19 +128,24 @@ class Reader:
         context = self._door.as_it_is()
         if not pipeline.is_created(context):
             raise NothingYet
-        return View(context, _stamp(context), self._by_state, self._by_publication)
+        view = View(context, self._shown, self._by_state, self._by_publication)
+        if self._stays:
+            self._shown = view.publication
+        return view
 
     def _is_outdated(self, view: View) -> bool:
         """Whether something was published with other definitions than the last time: then the project's contracts and
         models are read anew."""
-        seen, self._seen = self._seen, (view.publication.contracts_hash, dict(view.publication.definitions))
+        latest = view.context.ledger.latest_publication()
+        seen, self._seen = self._seen, (latest.contracts_hash, dict(latest.definitions))
         return seen is not None and seen != self._seen
 
     def _close(self) -> None:
         self._door.close()
+        self._shown = None
         self._by_state, self._by_publication = _Answers(), _Answers()
 
 
-def _stamp(context: Context) -> Stamp:
+def _versions(context: Context) -> tuple[int, ...]:
     """The versions of the ledger's tables: they differ once anything was recorded."""
     return tuple(context.engine.version(table.name) for table in LEDGER)

@@ -6,27 +6,24 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from functools import partial
 
 import uvicorn
 
 from cartlake.dashboard.access import Access
 from cartlake.dashboard.app import application
-from cartlake.dashboard.catalogue import MENU, Asked, Page
-from cartlake.dashboard.reader import NothingYet, Reader, View
-from cartlake.errors import CartlakeError, UsageError
+from cartlake.dashboard.following import Following
+from cartlake.errors import UsageError
 from cartlake.settings import Settings
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
-_LOOK_AGAIN_SECONDS = 2.0
-_NOTHING = Asked({}, ())
+_LONGEST_SILENCE = 3.0
 
 
 def serve(settings: Settings, host: str, port: int, tell: Callable[[str], None]) -> None:
     """Serves the dashboard until the process is interrupted; `tell` hears the address with the token once it answers.
     Port 0 takes a free one. Raises UsageError if the address cannot be had."""
     place = _bound(host, port)
-    access, reader, stopped = Access(host), Reader(settings), threading.Event()
+    access, reader, stopped = Access(host), Following(settings), threading.Event()
     server = uvicorn.Server(
         uvicorn.Config(
             application(reader, access),
@@ -37,38 +34,18 @@ def serve(settings: Settings, host: str, port: int, tell: Callable[[str], None])
             server_header=False,
         )
     )
-    warmer = threading.Thread(target=keep_warm, args=(reader, stopped.wait), daemon=True)
+    follower = threading.Thread(target=reader.follow, args=(stopped.wait,), daemon=True)
     shown = f"[{host}]" if ":" in host else host
     try:
-        warmer.start()
+        follower.start()
+        reader.wait_until_ready(_LONGEST_SILENCE)
         tell(f"http://{shown}:{place.getsockname()[1]}/?token={access.token}")
         server.run(sockets=[place])
     finally:
         stopped.set()
-        warmer.join()
+        follower.join()
         reader.close()
         place.close()
-
-
-def keep_warm(reader: Reader, wait: Callable[[float], bool]) -> None:
-    """The pages of the menu are computed soon after something new was published, so that nobody waits for them.
-    `wait` a number of seconds; true ends it."""
-    warmed = -1
-    while True:
-        try:
-            published = reader.look(lambda view: view.publication.publication_id)
-            if published != warmed:
-                for page in MENU:
-                    reader.look(partial(_shown, page))
-                warmed = published
-        except (NothingYet, CartlakeError):
-            pass  # whoever asks for a page is told
-        if wait(_LOOK_AGAIN_SECONDS):
-            return
-
-
-def _shown(page: Page, view: View) -> object:
-    return page.find(view, _NOTHING)
 
 
 def _bound(host: str, port: int) -> socket.socket:

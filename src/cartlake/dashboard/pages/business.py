@@ -10,16 +10,18 @@ from cartlake.dashboard.pages.overview import SALES, SUMMARY
 from cartlake.dashboard.reader import View
 from cartlake.engines.base import Row
 
-STOCK_SHOWN = 50
 SEGMENTS = "SELECT * FROM segment_analysis ORDER BY segment_revenue DESC, customer_segment"
 CATEGORIES = "SELECT * FROM category_analysis ORDER BY category_revenue DESC, category"
 SEASONS = "SELECT * FROM seasonal_analysis ORDER BY seasonal_revenue DESC, season"
 REORDER = """
-WITH names AS (SELECT product_id, product_name FROM products WHERE is_current)
+WITH names AS (SELECT product_id, product_name FROM products WHERE is_current),
+short AS (
+    SELECT *, count(*) OVER () AS found FROM inventory_status WHERE stock_status IN ('Out of Stock', 'Reorder Required')
+    ORDER BY available_quantity - reorder_level, product_id, warehouse_id LIMIT 50
+)
 SELECT i.product_id, n.product_name, i.warehouse_id, i.warehouse_name, i.available_quantity, i.reorder_level,
-    i.stock_status
-FROM inventory_status i LEFT JOIN names n ON n.product_id = i.product_id
-WHERE i.stock_status IN ('Out of Stock', 'Reorder Required')
+    i.stock_status, i.found
+FROM short i LEFT JOIN names n ON n.product_id = i.product_id
 ORDER BY i.available_quantity - i.reorder_level, i.product_id, i.warehouse_id
 """
 
@@ -48,6 +50,6 @@ def business(view: View) -> Business:
         segments=view.published(SEGMENTS),
         categories=view.published(CATEGORIES),
         seasons=view.published(SEASONS),
-        reorder=reorder[:STOCK_SHOWN],
-        reorder_count=len(reorder),
+        reorder=reorder,
+        reorder_count=int(str(reorder[0]["found"])) if reorder else 0,
     )

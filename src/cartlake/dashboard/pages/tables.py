@@ -61,8 +61,10 @@ class TableVersion:
 
 @dataclass(frozen=True)
 class TableDetail:
+    """`rows` is None of a view: to count them it would have to be computed."""
+
     table: TableInfo
-    rows: int
+    rows: int | None
     current: int | None
     versions: Sequence[TableVersion]
 
@@ -84,13 +86,17 @@ def tables(view: View) -> list[TableInfo]:
 def table_detail(view: View, name: str) -> TableDetail:
     """Raises UsageError if there is no such table."""
     table = find(view, name)
+    rows, current = (None, None) if table.kind == "view" else _counts(view, table)
+    return TableDetail(table, rows, current, _versions(view, table))
+
+
+def _counts(view: View, table: TableInfo) -> tuple[int, int | None]:
+    """The rows of a stored table, and of a history how many are current."""
     counted = "count(*) AS rows_" + (", count_if(is_current) AS current_" if table.kind == "history" else "")
     ask = view.recorded if table.kind == "log" else view.published
-    [count] = ask(f"SELECT {counted} FROM {quoted(name)}")
+    [count] = ask(f"SELECT {counted} FROM {quoted(table.name)}")
     current = count.get("current_")
-    return TableDetail(
-        table, int(str(count["rows_"])), None if current is None else int(str(current)), _versions(view, table)
-    )
+    return int(str(count["rows_"])), None if current is None else int(str(current))
 
 
 def find(view: View, name: str) -> TableInfo:
