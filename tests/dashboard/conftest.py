@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from starlette.testclient import TestClient
 from cartlake.dashboard.access import Access
 from cartlake.dashboard.app import application
 from cartlake.dashboard.reader import Reader
+from cartlake.engines.embedded import EmbeddedEngine
 
 SCRIPT = "<script>document.title='owned'</script>"
 IMAGE = "\"'><img src=x onerror=\"document.title='owned'\">"
@@ -129,3 +131,17 @@ def working(traded: Shop, tmp_path: Path) -> Iterator[Dashboard]:
 def unused(tmp_path: Path) -> Iterator[Dashboard]:
     """Over a project where nothing has run yet."""
     yield from serve_alone(Shop(tmp_path / "new-shop"))
+
+
+def listening(patch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The queries that engines are asked from now on, each with the rows that it brought."""
+    queries: list[tuple[str, int]] = []
+    ask = EmbeddedEngine.rows
+
+    def rows(engine: EmbeddedEngine, sql: str, *given: Any) -> Any:
+        answer = ask(engine, sql, *given)
+        queries.append((sql, len(answer)))
+        return answer
+
+    patch.setattr(EmbeddedEngine, "rows", rows)
+    return queries

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import socket
+
 import pytest
 
 from cartlake.dashboard.catalogue import MENU, Asked
 from cartlake.dashboard.following import Following
 from cartlake.dashboard.reader import NothingYet, View
 from cartlake.dashboard.serving import serve
-from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import UsageError
-from tests.dashboard.conftest import Dashboard
+from tests.dashboard.conftest import Dashboard, listening
 from tests.pipeline.shop import Shop, a_day, order
+
 
 def test_a_port_that_is_taken_is_said_to_be_taken(traded: Shop) -> None:
     with socket.socket() as other:
@@ -42,9 +43,7 @@ def test_pages_show_the_publication_before_until_those_of_the_new_one_are_known(
 def test_what_the_pages_of_the_menu_say_is_known_before_they_are_asked_for(
     working: Dashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    ask = EmbeddedEngine.rows
-    monkeypatch.setattr(EmbeddedEngine, "rows", lambda self, sql, *rest: [asked.append(sql), ask(self, sql, *rest)][1])
+    asked = listening(monkeypatch)
     following = Following(working.shop.lake.settings)
     for batch in ("b10", "b11"):
         working.shop.deliver(batch, f"2025-03-{batch[1:]}", **a_day())
