@@ -17,6 +17,7 @@ from cartlake.core.packed import content
 from cartlake.core.profile import Profile, Profiler
 from cartlake.engines.base import RecordSource
 from cartlake.engines.registry import open_engine
+from cartlake.hashing import Sha256
 from cartlake.project import load_contracts
 from cartlake.settings import load_settings
 
@@ -68,7 +69,7 @@ def _profile(path: Path, kind: str) -> Ratio:
 
 
 def _profiled(path: Path) -> Profile:
-    profiler = Profiler()
+    profiler = Profiler(Sha256())
     with path.open("rb") as file:
         for chunk in content(file, path.name):
             profiler.update(chunk)

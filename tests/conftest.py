@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Tests write and flush many small files: they do so in memory where there is room. (Containers often have 64 MB.)
+_MEMORY = Path("/dev/shm")  # noqa: S108
+if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 # `fixed` draws the same examples on every machine; `search` (make test-all) draws new ones and says how to repeat them.
 settings.register_profile("fixed", derandomize=True, database=None, deadline=None, max_examples=50)

@@ -26,6 +26,7 @@ from cartlake.core.profile import Profile, Profiler
 from cartlake.disk import flush, sync, sync_new
 from cartlake.errors import DataError, EngineError, FileRejected, ManifestRefused, UsageError
 from cartlake.failpoints import reach
+from cartlake.hashing import Sha256
 
 _IS_WINDOWS = os.name == "nt"
 _STALE_SECONDS = 24 * 60 * 60
@@ -123,7 +124,7 @@ def claim(source: Path, archive: Path, relative_of: Callable[[str], PurePosixPat
 
 def profile_archived(path: Path) -> Profile:
     """The profile of an archived file, as its claim had it."""
-    profiler = Profiler()
+    profiler = Profiler(Sha256())
     with _opened(path) as opened:
         for chunk in content(opened, ""):
             profiler.update(chunk)
@@ -254,7 +255,7 @@ def _unopened(error: OSError, name: str) -> DataError:
 
 def _copy(opened: BufferedIOBase, copy: BufferedIOBase, name: str) -> Profile:
     """The profile of what was copied; DataError if the source changed on the way (one that grows for ever, too)."""
-    profiler, before = Profiler(), _state(os.fstat(opened.fileno()))
+    profiler, before = Profiler(Sha256()), _state(os.fstat(opened.fileno()))
     try:
         for chunk in content(opened, name):
             profiler.update(chunk)

@@ -64,7 +64,7 @@ class Interrupted:
     def __init__(self, event: Any) -> None:
         self._inner, self._event = Profiler(), event
 
-    def __call__(self) -> Interrupted:
+    def __call__(self, *_: object) -> Interrupted:
         return self
 
     def update(self, chunk: bytes) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import accumulate, count, islice
+from itertools import accumulate, chain, count, islice
 from typing import NamedTuple, cast
 
 from cartlake.core.lines import Line, LongLine, raw_text
@@ -134,7 +134,8 @@ class _Splitter:
         window = _Window(lines, self._texts(lines), offsets, at_end)
         at, span = 0, 1
         while span:
-            rows = self._plain_rows(window.texts[at:]) if self._header is not None else []
+            most = 2 if at else BLOCK
+            rows = self._plain_rows(window.texts[at:], most) if self._header is not None else []
             yield from self._records(rows, window, at)
             at += len(rows)
             span, found = self._next(window, at)
@@ -164,20 +165,33 @@ class _Splitter:
         except UnicodeDecodeError:
             return "undecodable"
 
-    def _plain_rows(self, texts: list[str | None]) -> list[list[str]]:
-        """The cells of the leading lines that are one record each; reads on no further where that is in doubt."""
+    def _plain_rows(self, texts: list[str | None], most: int) -> list[list[str]]:
+        """The cells of the leading lines that are one record each, `most` lines looked at first and then always twice
+        as many, so that the work grows with what is found."""
+        rows: list[list[str]] = []
+        while part := texts[len(rows) : len(rows) + most]:
+            found = self._plain_of(cast(list[str], part))  # csv.reader stops at a None with a csv.Error
+            rows += found
+            if len(found) < len(part):
+                break
+            most *= 2
+        return rows
+
+    def _plain_of(self, texts: list[str]) -> list[list[str]]:
         delimiter, width = self._dialect.delimiter, self._dialect.width
-        given = cast(list[str], texts)  # csv.reader stops at a None with a csv.Error
-        reader = csv.reader(given, delimiter=delimiter, strict=True)
         rows: list[list[str]] = []
         with suppress(csv.Error):  # also for a cell over csv.field_size_limit
-            for number, (text, row) in enumerate(zip(given, reader, strict=False), 1):
-                if len(row) != width or reader.line_num != number:
-                    break
-                if '"' in text and '"' in "".join(row) and _trouble(text, delimiter):
-                    break
-                rows.append(row)
-        return rows
+            rows.extend(csv.reader(texts, delimiter=delimiter, strict=True))
+        if len(rows) == len(texts) and set(map(len, rows)) == {width} and '"' not in "".join(map("".join, rows)):
+            return rows
+        plain: list[list[str]] = []
+        for text, row in zip(texts, rows, strict=False):
+            cells = "".join(row)
+            spans_lines = "\n" in cells or "\r" in cells
+            if len(row) != width or spans_lines or ('"' in cells and _trouble(text, delimiter)):
+                break
+            plain.append(row)
+        return plain
 
     def _next(self, window: _Window, at: int) -> tuple[int, Cells | str]:
         """How many lines the next item takes and its cells; or 1 and the reason why that line is no record; or 0
@@ -220,7 +234,8 @@ class _Splitter:
     def _records(self, rows: list[list[str]], window: _Window, at: int) -> Iterable[Item]:
         """The items of lines that are one record each."""
         offsets = window.offsets[at : at + len(rows) + 1]
-        cells = [tuple([cell or None for cell in row]) if "" in row else tuple(row) for row in rows]
+        filled = iter([cell or None for cell in chain.from_iterable(rows)])
+        cells = list(zip(*[filled] * self._dialect.width, strict=True))
         if self._header in cells:
             places = zip(cells, window.lines[at:], offsets, offsets[1:], strict=False)
             return [self._item(found, [line], start, end) for found, line, start, end in places]
