@@ -22,6 +22,20 @@ def repair_the_record(lake: Lake) -> None:
     lake.run()
 
 
+def discard_the_record(lake: Lake) -> None:
+    lake.discard([str(row["id"]) for row in lake.quarantine(every=True)], why="a test")
+    lake.run()
+
+
+def replay_the_records(lake: Lake) -> None:
+    lake.replay(feed="customers")
+    lake.run()
+
+
+EMAIL_WARNS = (
+    "name: email_invalid\n          criticality: error",
+    "name: email_invalid\n          criticality: warn",
+)
 Production = dict[str, list[tuple[object, ...]]]
 REPAIRS: Mapping[str, Callable[[Lake], object]] = {
     "a rollback by restoring": lambda lake: lake.rollback("b1"),
@@ -30,6 +44,8 @@ REPAIRS: Mapping[str, Callable[[Lake], object]] = {
     "a rebuild": lambda lake: lake.rebuild(),
     "a rebuild from the archive": lambda lake: lake.rebuild(from_archive=True),
     "a record that is fixed": repair_the_record,
+    "a fixed record that is discarded": discard_the_record,
+    "a replay under a milder contract": replay_the_records,
 }
 
 
@@ -64,11 +80,15 @@ def three_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ready(three_days: Path, to: Path, name: str) -> Shop:
-    """A copy; where a rollback has to compute, b1 was rejected since."""
+    """A copy, in which what the repair is about has happened."""
     shop = Shop(to)
     shutil.copytree(three_days, to, dirs_exist_ok=True)
     if name == "a rollback by computing":
         shop.lake.reject("b1", "a test")
+    elif name == "a fixed record that is discarded":
+        repair_the_record(shop.lake)
+    elif name == "a replay under a milder contract":
+        shop.change_contract("customers", EMAIL_WARNS)
     return shop
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePath
 from typing import Literal, cast, get_args
@@ -86,6 +87,7 @@ class Model:
         return tuple(sorted(tables_of(self.sql)))
 
 
+@lru_cache(maxsize=256)  # a lake is opened often in one process, and its texts are the same
 def parse_model(sql_text: str | None, yaml_text: str | None, path: str) -> Model:
     """The model of `<name>.sql` (`path`) and its twin `<name>.yml`; None says that there is no such file.
     Raises ModelError with file and line."""

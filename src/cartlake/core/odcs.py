@@ -11,6 +11,7 @@ import hashlib
 import re
 import zoneinfo
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import Literal, cast
 
 from cartlake.core.contract import Contract, Field, Format, Relationship
@@ -59,6 +60,7 @@ _FOLDER = re.compile(r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|trigger_file)$)[a
 _FILE_PATTERN = re.compile(r"(?!.*\{date\}.*\{date\})(?:[^/\\{}\x00-\x1f]|\{date\})+")
 
 
+@lru_cache(maxsize=256)  # a lake is opened often in one process, and its texts are the same
 def parse_contract(text: str, path: str) -> Contract:
     """The contract in `text`; ContractError with file, line, column and hint for anything wrong in it."""
     top = load(text, path)
