@@ -8,6 +8,7 @@ Only ratios of one run mean anything: machines differ, and shared ones differ fr
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import platform
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.growth import BATCH, CPU, Growth, grown
+from bench.growth import BATCH, CPU, Growth, deliver, grown, known_ids
 from bench.measure import Measured, floor, in_child, spark_run, whole_run
 from bench.plain_spark import plain_script
 from bench.reading import Ratio, reading_ratios
@@ -87,13 +88,25 @@ def _large_day(project: Path, orders: int, *, is_on_spark: bool) -> dict[str, ob
     run = in_child(whole_run, project)
     _show_run(base, run)
     figures = {"orders": orders, "bytes": size, "floor": base, "run": run, "ratio": run.seconds / base.seconds}
-    return figures | (_on_spark(again, run) if is_on_spark else {})
+    return figures | (_on_spark(again, project, run) if is_on_spark else {})
 
 
-def _on_spark(project: Path, embedded: Measured) -> dict[str, object]:
-    """cartlake on local Spark against a plain script with the same settings, and against the embedded engine."""
+def _on_spark(project: Path, shop: Path, embedded: Measured) -> dict[str, object]:
+    """cartlake on local Spark, in `project`, against a plain script with the same settings, and against the embedded
+    engine, which has the day in `shop` already: the day, then a small batch on top of it."""
+    day = _beside(project, "The same day on local Spark", embedded)
+    orders = next((shop / "archive" / "orders_data").rglob("*.csv"))
+    with orders.open(encoding="utf-8", newline="") as file:
+        header = next(csv.reader(file))
+    for folder in (project, shop):
+        deliver(folder, 0, *known_ids(shop), header)
+    small = _beside(project, f"{BATCH:,} orders on top of it", in_child(whole_run, shop))
+    return {"spark": day, "spark_small": small}
+
+
+def _beside(project: Path, caption: str, embedded: Measured) -> dict[str, object]:
     script, run = in_child(plain_script, project), in_child(spark_run, project)
-    table = Table(title="The same day on local Spark")
+    table = Table(title=caption)
     for name in ("step", "seconds", "x script", "x embedded"):
         table.add_column(name, justify="left" if name == "step" else "right")
     for title, measured in (("plain PySpark script", script), ("cartlake run on Spark", run)):
@@ -102,7 +115,7 @@ def _on_spark(project: Path, embedded: Measured) -> dict[str, object]:
         ratios = (f"{measured.seconds / other.seconds:.1f}" for other in (script, embedded))
         table.add_row(title, f"{measured.seconds:.1f}", *ratios, style="bold")
     console.print(table)
-    return {"script": script, "spark": run, "x_script": run.seconds / script.seconds}
+    return {"script": script, "run": run, "embedded": embedded, "x_script": run.seconds / script.seconds}
 
 
 def _show_ratios(ratios: list[Ratio]) -> None:

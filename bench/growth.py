@@ -22,7 +22,10 @@ from cartlake.scaffold import create_project
 
 BATCH, ROUNDS, HISTORY_DAYS = 10_000, 3, 2
 START = date(2025, 1, 1)
-_HEADER = "order_id customer_id product_id order_date order_amount currency order_status created_timestamp"
+_HEADER = (
+    *("order_id", "customer_id", "product_id", "order_date", "order_amount", "currency", "order_status"),
+    "created_timestamp",
+)
 CPU = "CPU"
 _TIMED = ("materialise", "merge", "append", "replace")
 
@@ -49,11 +52,11 @@ def grown(folder: Path, orders: int, say: Callable[[str], None]) -> Growth:
     generate(project, plan)
     loaded = in_child(_load, project)
     say(f"  loaded in {loaded.seconds:.0f} s, {loaded.peak_mb:,.0f} MB; {ROUNDS} batches of {BATCH:,} orders ...")
-    customers, products = _known(project)
+    customers, products = known_ids(project)
     rounds, floors = [], []
     for number in range(ROUNDS):
         before = _published(project)
-        _deliver(project, number, customers, products)
+        deliver(project, number, customers, products)
         rounds.append(in_child(_timed_run, project))
         floors.append(dict(in_child(_floors, (project, before, _published(project))).parts))
     return Growth(
@@ -77,7 +80,7 @@ def _load(project: Path) -> list[tuple[str, float]]:
     return []
 
 
-def _known(project: Path) -> tuple[list[str], list[tuple[str, str]]]:
+def known_ids(project: Path) -> tuple[list[str], list[tuple[str, str]]]:
     """The ids of the customers, and those of the products with their prices."""
     with Lake(project) as lake:
         customers = [str(row["customer_id"]) for row in lake.query("SELECT customer_id FROM customers")[1]]
@@ -90,19 +93,26 @@ def _published(project: Path) -> dict[str, int]:
         return dict(lake.status().publication.tables)
 
 
-def _deliver(project: Path, number: int, customers: Sequence[str], products: Sequence[tuple[str, str]]) -> None:
+def deliver(
+    project: Path,
+    number: int,
+    customers: Sequence[str],
+    products: Sequence[tuple[str, str]],
+    header: Sequence[str] = _HEADER,
+) -> None:
     """Orders of one day after the history, each of a random customer and product."""
     chance, day = random.Random(number), START + timedelta(days=HISTORY_DAYS + number)  # noqa: S311
     name = f"orders_growth_{number}.csv"
     with (project / "landing/orders_data/source" / name).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(_HEADER.split())
+        writer = csv.DictWriter(file, header, extrasaction="ignore")
+        writer.writeheader()
         for order in range(BATCH):
             product, price = chance.choice(products)
             at = f"{day} {9 + chance.randrange(9):02}:{chance.randrange(60):02}:00"
-            writer.writerow(
-                [f"NEW{number}-{order}", chance.choice(customers), product, day, price, "USD", "pending", at]
-            )
+            ids = {"order_id": f"NEW{number}-{order}", "customer_id": chance.choice(customers), "product_id": product}
+            bought = {"order_date": day, "order_amount": price, "currency": "USD", "order_status": "pending"}
+            line = {"order_line": 1, "quantity": 1, "created_timestamp": at, "updated_timestamp": at}
+            writer.writerow(ids | bought | line)
     manifest = {"trigger_id": f"growth_{number}", "batch_date": day.isoformat(), "expected_files": [name]}
     path = project / "landing/trigger_file" / f"growth_{number}.json"
     path.write_text(json.dumps(manifest | {"data_files_ready": True}), "utf-8")

@@ -80,7 +80,8 @@ class _Parts(list[tuple[str, float]]):
 
 
 def plain_script(project: Path) -> list[tuple[str, float]]:
-    """The seconds of its steps over what has landed in `project`; tables stand below `plain` there."""
+    """The seconds of its steps over what has landed in `project`; tables stand below `plain` there. What is joined and
+    aggregated is computed from everything, as such scripts do."""
     from cartlake.engines.spark.session import local_session
     from cartlake.settings import EngineSettings
 
@@ -89,8 +90,11 @@ def plain_script(project: Path) -> list[tuple[str, float]]:
         spark = local_session(EngineSettings(name="spark"))
         spark.conf.set("spark.sql.session.timeZone", "UTC")
     for feed in _FEEDS:
-        with parts.timed(f"{feed.table}: read, filter, merge"):
-            _load(spark, project, feed)
+        if any(_landing(project, feed).iterdir()):
+            with parts.timed(f"{feed.table}: read, filter, merge"):
+                _load(spark, project, feed)
+        current = spark.read.format("delta").load(_path(project, feed.table)).where("is_current")
+        current.createOrReplaceTempView(f"current_{feed.table}")
     with parts.timed("join"):
         _write(spark, project, "enriched_orders", _ENRICHED)
     with parts.timed("aggregate"):
@@ -104,9 +108,8 @@ def plain_script(project: Path) -> list[tuple[str, float]]:
 
 def _load(spark: SparkSession, project: Path, feed: _Feed) -> None:
     """New versions of the keys that changed; the last record of a key wins."""
-    files = (project / "landing" / feed.folder / "source").as_posix()
     casts = {name: f"try_cast({name} AS {kind}) AS {name}" for name, kind in feed.typed}
-    raw = spark.read.option("header", "true").csv(files)
+    raw = spark.read.option("header", "true").csv(_landing(project, feed).as_posix())
     shown = ", ".join(casts.get(name, name) for name in raw.columns)
     tracked = ", ".join(name for name in raw.columns if not name.endswith("_timestamp"))
     raw.createOrReplaceTempView("raw")
@@ -125,13 +128,14 @@ def _load(spark: SparkSession, project: Path, feed: _Feed) -> None:
         " WHEN MATCHED THEN UPDATE SET is_current = false, valid_to = c.valid_from"
     )
     spark.sql(f"MERGE INTO {place} t USING {stage} c ON {same} AND t.is_current WHEN NOT MATCHED THEN INSERT *")
-    spark.read.format("delta").load(_path(project, feed.table)).where("is_current").createOrReplaceTempView(
-        f"current_{feed.table}"
-    )
 
 
 def _write(spark: SparkSession, project: Path, table: str, query: str) -> None:
     spark.sql(query).write.format("delta").mode("overwrite").save(_path(project, table))
+
+
+def _landing(project: Path, feed: _Feed) -> Path:
+    return project / "landing" / feed.folder / "source"
 
 
 def _path(project: Path, table: str) -> str:
