@@ -322,6 +322,17 @@ def test_a_definition_follows_what_it_reads_and_a_result_does_not(engine: Engine
     assert engine.rows("SELECT n FROM kept") == []
 
 
+@pytest.mark.parametrize("copies", [0, 1, 1_000])
+def test_a_result_is_what_was_computed_whether_it_has_few_rows_or_many(engine: Engine, copies: int) -> None:
+    engine.values("given", COLUMNS, [ADA, BOB, NOBODY])
+    engine.values("copies", (Column("n", "bigint"),), [[n] for n in range(copies)])
+    assert engine.materialise("kept", "SELECT g.*, n FROM given g CROSS JOIN copies c") == 3 * copies
+    shown = ", ".join(column.name for column in COLUMNS)
+    assert engine.rows("SELECT count(DISTINCT n) AS n FROM kept") == [{"n": copies}]
+    first = engine.rows(f"SELECT {shown} FROM kept WHERE n = 0 ORDER BY customer_id")
+    assert [tuple(row.values()) for row in first] == ([ADA, BOB, NOBODY] if copies else [])
+
+
 def test_relations_are_gone_after_their_scope(engine: Engine) -> None:
     with engine.scope():
         engine.values("secret", (Column("n", "bigint"),), [[1]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,24 @@ PRICES = Table("prices", (Column("product_id", "string"), Column("price", "bigin
 def test_a_query_calls_no_java_opens_no_file_and_reads_no_setting(sql: str) -> None:
     with pytest.raises(UsageError):
         check_select(sql, ["orders"], "spark")
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("kind", ["INT96", "TIMESTAMP_MICROS"])
+def test_a_time_is_what_was_computed_however_the_session_writes_times(
+    tmp_path: Path, spark_session: SparkSession, kind: str
+) -> None:
+    setting, at = "spark.sql.parquet.outputTimestampType", datetime(1900, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+    engine = open_engine(load_settings(tmp_path, {}, {"engine": {"name": "spark"}}), session=spark_session)
+    before = spark_session.conf.get(setting)
+    spark_session.conf.set(setting, kind)
+    try:
+        engine.values("given", [Column("at", "timestamp")], [[at], [None]])
+        assert engine.materialise("kept", "SELECT at FROM given") == 2
+        assert engine.rows("SELECT at FROM kept ORDER BY at") == [{"at": None}, {"at": at}]
+    finally:
+        spark_session.conf.set(setting, before)
+        engine.close()
 
 
 def change(engine: Engine, kind: str, product_id: str, price: int) -> None:

@@ -69,11 +69,11 @@ class SparkTables:
                 for statement in self._home.setup():
                     self._session.sql(statement)
                 self._is_set_up = True
-            self._session.sql(
-                f"CREATE TABLE IF NOT EXISTS {self.name(table.name)} ({columns}) USING delta{parts}"
-                f" TBLPROPERTIES ({properties})"
-            )
-        self.version(table.name)
+        self.commit(
+            table.name,
+            f"CREATE TABLE IF NOT EXISTS {self.name(table.name)} ({columns}) USING delta{parts}"
+            f" TBLPROPERTIES ({properties})",
+        )
 
     def version(self, table: str) -> int:
         head = self._heads.get(table)
