@@ -45,10 +45,12 @@ def require_no_run(context: Context) -> None:
 
 
 def require_unowned(context: Context) -> None:
-    """Raises Locked if another run has batches: there is something to do, but not for us."""
-    owned = {run.run_id for run in live_runs(context)} & {b.run_id for b in context.ledger.batches().values()}
-    for run_id in sorted(owned, key=str):
-        raise Locked("batches_owned", f"what is there belongs to run {run_id}", hint=_HINT)
+    """Raises Locked if another run has batches, or has just fixed its list: there is something to do, but not for
+    us."""
+    owners, fixed = {batch.run_id for batch in context.ledger.batches().values()}, unsettled(context)
+    for run in live_runs(context):
+        if run.run_id in owners or fixed & {*run.batches}:
+            raise Locked("batches_owned", f"what is there belongs to run {run.run_id}", hint=_HINT)
 
 
 def unsettled(context: Context) -> frozenset[str]:

@@ -26,15 +26,20 @@ LOADS = TASKS[:5]
 
 
 class SharedEngine(EmbeddedEngine):
-    """Says that it arbitrates; `meanwhile` is what another process does just before this one takes its turn."""
+    """Says that it arbitrates; `meanwhile` is what another process does just before this one takes its turn, and
+    `afterwards` what it does then."""
 
     arbitrates = True
     meanwhile: ClassVar[list[Callable[[], object]]] = []
+    afterwards: ClassVar[list[Callable[[], object]]] = []
 
     def append_next(self, table: Table, relation: str, number: str) -> bool:
         while SharedEngine.meanwhile:
             SharedEngine.meanwhile.pop()()
-        return super().append_next(table, relation, number)
+        is_ours = super().append_next(table, relation, number)
+        while SharedEngine.afterwards:
+            SharedEngine.afterwards.pop()()
+        return is_ours
 
 
 @pytest.fixture
@@ -148,6 +153,24 @@ def test_of_two_runs_that_begin_at_once_one_gets_the_batches(shop: Shop, other: 
     with pytest.raises(Locked, match="belongs to run r2"):
         shop.lake.run()
     assert batches_of(other, "r2") == ["b1"]
+
+
+def test_who_comes_between_the_fixed_list_and_its_batches_finds_them_owned(shop: Shop, other: Lake) -> None:
+    """The list is in the ledger, and the rows that say whose the batches are follow."""
+    shop.lake.batches()
+    refused: list[Locked] = []
+
+    def comes_between() -> None:
+        with pytest.raises(Locked, match="belongs to run r1") as owned:
+            other.run()
+        refused.append(owned.value)
+
+    SharedEngine.afterwards.append(comes_between)
+    shop.lake.task(LOADS[0], run_id="r1")
+    assert [each.exit_code for each in refused] == [75]
+    for task in TASKS[1:]:
+        shop.lake.task(task, run_id="r1")
+    assert shop.statuses() == {"b1": "published"}
 
 
 def test_a_batch_that_arrives_between_two_tasks_waits_whole_for_the_next_run(shop: Shop, other: Lake) -> None:
