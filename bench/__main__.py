@@ -1,6 +1,6 @@
 """`make bench`: a generated day of orders through the whole flow, against the floor of parsing the same files and
 writing them to Parquet once; what reading costs, part by part; how long a small batch takes on a warm `watch`;
-and, with --growth, what one batch costs on top of histories of several sizes.
+with --growth, what one batch costs on top of histories of several sizes; with --pages, how long the dashboard takes.
 
 Only ratios of one run mean anything: machines differ, and shared ones differ from minute to minute.
 """
@@ -20,6 +20,7 @@ from rich.table import Table
 
 from bench.growth import BATCH, CPU, Growth, deliver, grown, known_ids
 from bench.measure import Measured, floor, in_child, spark_run, whole_run
+from bench.pages import STEPS, page_times
 from bench.plain_spark import plain_script
 from bench.reading import Ratio, reading_ratios
 from bench.warm import warm_latency
@@ -40,6 +41,7 @@ def main() -> None:
         metavar="ORDERS",
         help="instead: one batch on top of histories of so many orders (default: 100000 1000000)",
     )
+    parser.add_argument("--pages", action="store_true", help="instead: every page of the dashboard on such a lake")
     parser.add_argument("--spark", action="store_true", help="on local Spark too, and against a plain PySpark script")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     given = parser.parse_args()
@@ -50,6 +52,11 @@ def main() -> None:
             grown_to = [grown(Path(folder), size, console.print) for size in sizes]
             _show_growth(grown_to)
             _write(given.json, {"growth": grown_to})
+            return
+        if given.pages:
+            times, peak_mb = page_times(Path(folder), given.orders, console.print)
+            _show_pages(times, peak_mb)
+            _write(given.json, {"pages": times, "peak_mb": peak_mb})
             return
         ratios = reading_ratios(Path(folder) / "reading", given.orders // 5)
         _show_ratios(ratios)
@@ -160,6 +167,17 @@ def _show_growth(sizes: list[Growth]) -> None:
                 table.add_row(said, *(f"{value:.2f}" for value in values), _times(values[0], values[-1]), style=style)
     console.print(table)
     console.print("peak memory: " + ", ".join(f"{size.orders:,} orders {size.peak_mb:,.0f} MB" for size in sizes))
+
+
+def _show_pages(times: dict[str, list[float]], peak_mb: float) -> None:
+    table = Table(title="Pages of the dashboard: milliseconds, with what a page needs of the lake and without")
+    for name in ("page", *STEPS):
+        table.add_column(name, justify="left" if name == "page" else "right")
+    for page, found in times.items():
+        table.add_row(page, *(f"{each:.0f}" for each in found))
+    console.print(table)
+    firsts = [each for found in times.values() for each in found[::2]]
+    console.print(f"slowest first answer {max(firsts):.0f} ms; peak memory {peak_mb:,.0f} MB")
 
 
 def _times(first: float, last: float) -> str:

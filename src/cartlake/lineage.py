@@ -10,7 +10,7 @@ from itertools import groupby
 from cartlake import queries
 from cartlake.core.contract import Contract
 from cartlake.core.lineage import LineageGraph, lineage_graph
-from cartlake.core.sqltext import name
+from cartlake.core.tables import VERSION_COLUMNS
 from cartlake.core.yamltext import closest
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
@@ -18,6 +18,9 @@ from cartlake.queries import Version
 from cartlake.tasks.context import Context
 
 ENRICHED = "enriched_orders"
+_LINE = ("order_id", "order_line", "customer_id", "product_id", "ordered_at", "valid_from")
+_SHOWN = ("customer_valid_from", "product_valid_from")
+_VERSION = tuple(column.name for column in VERSION_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,10 @@ def _histories(context: Context, table: str, versions: Sequence[Version]) -> Ite
 
 def _enriched(context: Context, key: Sequence[str]) -> list[RowLineage]:
     """The order lines of an order, each with the versions that it shows."""
-    with queries.published(context):
-        model = next(model for model in context.models if model.name == ENRICHED)
-        if not 1 <= len(key) <= len(model.key):
-            raise UsageError("key_wrong", f"the key of {ENRICHED} is {', '.join(model.key)}", hint="Give their values.")
-        wanted = {f"key_{number}": value for number, value in enumerate(key)}
-        condition = " AND ".join(
-            f"text({name(column)}) = :key_{number}" for number, column in enumerate(model.key[: len(key)])
-        )
-        lines = context.engine.rows(f"SELECT * FROM {ENRICHED} WHERE {condition} ORDER BY order_id, order_line", wanted)
+    model = next(model for model in context.models if model.name == ENRICHED)
+    if not 1 <= len(key) <= len(model.key):
+        raise UsageError("key_wrong", f"the key of {ENRICHED} is {', '.join(model.key)}", hint="Give their values.")
+    lines = queries.rows_where(context, ENRICHED, dict(zip(model.key, key, strict=False)), (*_LINE, *_SHOWN))
     if not lines:
         raise UsageError("key_unknown", f"{ENRICHED} has no {model.key[0]} {'/'.join(key)}")
     return [
@@ -117,22 +115,21 @@ def _contributing(context: Context, line: Row) -> Iterator[Origin]:
 
 
 def _shown(context: Context, table: str, key: Sequence[object], valid_from: object) -> Iterator[Origin]:
+    contract = _contract(context, table)
     if valid_from is not None:
-        for version in queries.history(context, table, [str(value) for value in key]):
+        given = {column: str(value) for column, value in zip(contract.key, key, strict=True)}
+        for version in queries.versions_where(context, table, given, _VERSION):
             if version.row["valid_from"] == valid_from:
-                yield _origin(context, _contract(context, table), version)
+                yield _origin(context, contract, version)
 
 
 def _lives(context: Context, table: str, column: str, value: object) -> list[list[Version]]:
     """The versions, key by key, of the keys that have this value in a column of theirs."""
-    contract = _contract(context, table)
-    with queries.published(context):
-        found = context.engine.rows(
-            f"SELECT DISTINCT {', '.join(map(name, contract.key))} FROM {table} WHERE {name(column)} = :value",
-            {"value": value},
-        )
-    keys = sorted([str(row[column]) for column in contract.key] for row in found)
-    return [queries.history(context, table, key) for key in keys]
+    if value is None:
+        return []
+    versions = queries.versions_where(context, table, {column: str(value)}, _VERSION)
+    key = _contract(context, table).key
+    return [list(life) for _, life in groupby(versions, lambda version: [version.row[name] for name in key])]
 
 
 def _contract(context: Context, table: str) -> Contract:

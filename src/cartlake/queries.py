@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ from cartlake.core.model import (
 )
 from cartlake.core.retention import require_kept
 from cartlake.core.sqltext import name, names
-from cartlake.core.table import Column
+from cartlake.core.table import STRING, Column
 from cartlake.core.tables import (
     VALIDATION_RESULTS,
     history_table,
@@ -36,6 +36,7 @@ from cartlake.runs import published_batches
 from cartlake.tasks.accepted import evolved
 from cartlake.tasks.context import Context
 from cartlake.tasks.places import line_of
+from cartlake.tasks.shapes import tables_as_published
 
 
 @dataclass(frozen=True)
@@ -158,17 +159,22 @@ def query(context: Context, sql: str, at: str | None) -> tuple[list[str], list[R
 
 def history(context: Context, table: str, key: Sequence[str]) -> list[Version]:
     """The versions of one key, oldest first. `key` are the values of the key's columns, or of its first ones."""
-    contracts = evolved(context, published_batches(context)).contracts
-    contract = next((contract for contract in contracts if contract.table == table), None)
-    if contract is None:
-        names = ", ".join(contract.table for contract in context.contracts)
-        raise UsageError("table_unknown", f"{table!r} has no history", hint=f"Tables with history are {names}.")
+    contract = _with_history(context, table)
     if not 1 <= len(key) <= len(contract.key):
         raise UsageError("key_wrong", f"the key of {table} is {', '.join(contract.key)}", hint="Give their values.")
-    with published(context):
-        rows = _versions(context, contract, key)
-    if not rows:
+    versions = versions_where(context, table, dict(zip(contract.key, key, strict=False)))
+    if not versions:
         raise UsageError("key_unknown", f"{table} has no {contract.key[0]} {'/'.join(key)}")
+    return versions
+
+
+def versions_where(
+    context: Context, table: str, given: Mapping[str, str], columns: Sequence[str] = ()
+) -> list[Version]:
+    """The versions of every key that has these texts in columns of the key: key by key, the oldest first. All columns,
+    or those of the key and these, among which has to be what tells where a row came from."""
+    contract = _with_history(context, table)
+    rows = rows_where(context, table, given, (*contract.key, *columns) if columns else ())
     places = _places(context, contract, rows)
     return [
         Version(row, _changed(contract, before, row), *places.get(_identity(row), (None, None)))
@@ -176,13 +182,30 @@ def history(context: Context, table: str, key: Sequence[str]) -> list[Version]:
     ]
 
 
-def _versions(context: Context, contract: Contract, key: Sequence[str]) -> list[Row]:
-    condition = " AND ".join(
-        f"text({name(column)}) = :key_{number}" for number, column in enumerate(contract.key[: len(key)])
-    )
-    order = names((*contract.key, "valid_from"))
-    values = {f"key_{number}": value for number, value in enumerate(key)}
-    return context.engine.rows(f"SELECT * FROM {contract.table} WHERE {condition} ORDER BY {order}", values)
+def rows_where(context: Context, table: str, given: Mapping[str, str], columns: Sequence[str] = ()) -> list[Row]:
+    """The rows of a published table that have these texts in columns of theirs, in the order of their key: these
+    columns, or all. Only this is read: no other table is opened, and what is a text is compared as it stands, so that
+    what files say of themselves spares most of them."""
+    publication = context.ledger.latest_publication()
+    shown = next(each for each in tables_as_published(context, publication) if each.name == table)
+    texts = {column.name for column in shown.columns if column.type == STRING}
+    compared = [name(column) if column in texts else f"text({name(column)})" for column in given]
+    condition = " AND ".join(f"{column} = :given_{number}" for number, column in enumerate(compared))
+    values = {f"given_{number}": value for number, value in enumerate(given.values())}
+    with context.engine.scope():
+        context.engine.read(table, shown, publication.tables.get(table, 0))
+        found = f"SELECT {names(columns) or '*'} FROM {table} WHERE {condition}"
+        context.engine.materialise("found", found, values)  # asked once, however its few rows are fetched
+        return context.engine.rows(f"SELECT * FROM found ORDER BY {names(shown.key)}")
+
+
+def _with_history(context: Context, table: str) -> Contract:
+    contracts = evolved(context, published_batches(context)).contracts
+    contract = next((contract for contract in contracts if contract.table == table), None)
+    if contract is None:
+        known = ", ".join(contract.table for contract in context.contracts)
+        raise UsageError("table_unknown", f"{table!r} has no history", hint=f"Tables with history are {known}.")
+    return contract
 
 
 def _changed(contract: Contract, before: Row | None, row: Row) -> tuple[str, ...]:

@@ -16,7 +16,11 @@ from cartlake.queries import BatchReport
 LAST_BATCHES, LAST_DAYS = 8, 60
 NEEDS_SOMEBODY = (BatchStatus.HELD, BatchStatus.FAILED, BatchStatus.WAITING)
 
-SUMMARY = "SELECT * FROM analytics_summary"
+SUMMARY = """
+SELECT total_orders, total_revenue, avg_order_value, unique_customers, total_profit,
+    revenue_per_customer, other_currency_lines
+FROM analytics_summary
+"""
 SALES = "SELECT order_date, total_orders, total_revenue, unique_customers FROM daily_sales ORDER BY order_date"
 SCORES = """
 SELECT batch_date, batch_id, value AS score FROM dq_metrics WHERE metric = 'score' AND feed IS NULL
