@@ -22,9 +22,9 @@ SELECT total_orders, total_revenue, avg_order_value, unique_customers, total_pro
 FROM analytics_summary
 """
 SALES = "SELECT order_date, total_orders, total_revenue, unique_customers FROM daily_sales ORDER BY order_date"
-SCORES = """
-SELECT batch_date, batch_id, value AS score FROM dq_metrics WHERE metric = 'score' AND feed IS NULL
-ORDER BY batch_date, measured_at
+LAST_SCORE = """
+SELECT value AS score FROM dq_metrics WHERE metric = 'score' AND feed IS NULL
+ORDER BY batch_date DESC, measured_at DESC LIMIT 1
 """
 OPEN_QUARANTINE = """
 SELECT feed, count(*) AS records FROM quarantine WHERE is_open GROUP BY feed ORDER BY feed
@@ -61,7 +61,7 @@ class Overview:
 
 def overview(view: View) -> Overview:
     reports = view.once("batches", queries.batch_reports)
-    summary, scores = view.published(SUMMARY), view.recorded(SCORES)
+    summary, last_score = view.published(SUMMARY), view.recorded(LAST_SCORE)
     return Overview(
         publication=view.publication,
         currency=view.context.settings.business.reporting_currency,
@@ -70,7 +70,7 @@ def overview(view: View) -> Overview:
         attention=[report for report in reports if report.batch.status in NEEDS_SOMEBODY],
         last_batches=list(reversed(reports[-LAST_BATCHES:])),
         feeds=feeds(view),
-        score=scores[-1]["score"] if scores else None,
+        score=last_score[0]["score"] if last_score else None,
     )
 
 

@@ -12,8 +12,10 @@ from cartlake.engines.base import Row
 from cartlake.health import FeedHealth
 
 LAST_BATCHES = 14
+JUDGED = "SELECT DISTINCT batch_id FROM validation_results"
 RESULTS = """
-SELECT batch_id, rule, description, severity, action, rows_checked, rows_failed, outcome FROM validation_results
+SELECT batch_id, rule, description, severity, action, rows_checked, rows_failed FROM validation_results
+WHERE batch_id IN :shown
 """
 DAILY_SCORES = """
 SELECT batch_date, min(value) AS score, count(*) AS batches FROM dq_metrics WHERE metric = 'score' AND feed IS NULL
@@ -87,13 +89,14 @@ class Quality:
 
 
 def quality(view: View) -> Quality:
-    results = view.recorded(RESULTS)
-    judged = {row["batch_id"] for row in results}
+    judged = {row["batch_id"] for row in view.recorded(JUDGED)}
     reports = [one for one in view.once("batches", queries.batch_reports) if one.batch.batch_id in judged]
     shown = [report.batch for report in reports[-LAST_BATCHES:]]
+    names = tuple(batch.batch_id for batch in shown)
+    results = view.recorded(RESULTS, shown=names) if names else []
     return Quality(
         [(batch.batch_id, batch.batch_date, batch.verdict) for batch in shown],
-        _rules(results, [batch.batch_id for batch in shown]),
+        _rules(results, names),
         _reasons(view),
         view.recorded(DAILY_SCORES),
         [feed for feed in view.once("health", health.feeds) if feed.score is not None],

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from deltalake import DeltaTable
 
@@ -44,7 +44,7 @@ class DataFile:
     def is_ours(self) -> bool:
         """Whether the embedded engine wrote it. Files of others may have columns that are none of the table's: Spark
         leaves `_change_type` and `__is_cdc` in what it rewrites."""
-        return not PurePosixPath(self.path).name.startswith("part-")
+        return not self.path.rpartition("/")[2].startswith("part-")
 
     def may_hold(self, where: Where) -> bool:
         return all(any(self._within(column, value) for value in values) for column, values in where.items())

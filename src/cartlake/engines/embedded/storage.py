@@ -161,7 +161,7 @@ class DeltaStore:
         return self._root / name
 
     def full_path(self, name: str, file: DataFile) -> str:
-        return (self._root / name / file.path).as_posix()
+        return f"{self._root.as_posix()}/{name}/{file.path}"
 
     def add(self, table: Table, query: str, where: Where | None = None) -> list[DataFile]:
         """The rows of `query`, cast to the table's types, stand in new Parquet files, not yet committed; none for no
