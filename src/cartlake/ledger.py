@@ -7,11 +7,12 @@ made to survive a power failure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from cartlake.core.batch import Batch
 from cartlake.core.decided import DECISIONS
@@ -44,6 +45,7 @@ from cartlake.core.tables import (
 )
 from cartlake.engines.base import Engine, Row, Where
 from cartlake.errors import CommitConflict
+from cartlake.ledgertable import Kind, LedgerTable, Record
 from cartlake.logs import recorded
 
 Clock = Callable[[], datetime]
@@ -56,13 +58,14 @@ def utc_now() -> datetime:
 NOTHING_PUBLISHED = Publication(0, None, "none", datetime.min.replace(tzinfo=UTC), None, {}, "", {})
 
 
-@dataclass
-class _Known:
-    """What was read of a ledger table, kept up with our own commits."""
-
-    version: int
-    where: Where
-    rows: list[Row]
+_BATCH = Kind(BATCHES, ("batch_id",), batch_of)
+_FILE = Kind(FILES, ("feed", "file_sha256", "batch_date"), partial(made, StagedFile))
+_BATCH_FILE = Kind(BATCH_FILES, ("batch_id", "feed", "file_name"), partial(made, BatchFile))
+_RUN = Kind(RUNS, ("run_id",), run_of)
+_TASK = Kind(TASKS, ("run_id", "batch_id", "task", "attempt"), partial(made, TaskRun))
+_DECISION = Kind(DECISIONS, LEDGER_VIEWS["decisions"][1], partial(made, Decision))
+_PREPARATION = Kind(PREPARATIONS, ("batch_id",), partial(made, Preparation))
+_PUBLICATION = Kind(PUBLICATIONS, ("publication_id",), partial(made, Publication))
 
 
 class Ledger:
@@ -72,7 +75,8 @@ class Ledger:
         self._engine = engine
         self._clock = clock
         self._last = datetime.min.replace(tzinfo=UTC)
-        self._known: dict[tuple[str, str], _Known] = {}
+        self._known: dict[tuple[str, str], LedgerTable] = {}
+        self._announced: tuple[object, list[BatchFile]] | None = None
         self._held: dict[str, tuple[Table, list[Row]]] | None = None
         self._afterwards: list[Callable[[], object]] = []
 
@@ -96,7 +100,7 @@ class Ledger:
 
     def batches(self) -> dict[str, Batch]:
         """Every batch by its id, as it stands now."""
-        return {str(row["batch_id"]): batch_of(row) for row in self._newest(BATCHES, ("batch_id",))}
+        return {batch.batch_id: batch for batch in self._newest(_BATCH)}
 
     def batch_history(self, batch_id: str) -> list[Batch]:
         """Every state the batch has had, oldest first."""
@@ -105,8 +109,8 @@ class Ledger:
     def manifests_seen(self) -> dict[str, dict[str, datetime]]:
         """Per batch every manifest (sha256) it ever had, and when it was first recorded."""
         seen: dict[str, dict[str, datetime]] = {}
-        for batch in map(batch_of, self._rows(BATCHES)):
-            seen.setdefault(batch.batch_id, {}).setdefault(batch.manifest_sha256, batch.recorded_at)
+        for row in self._rows(BATCHES):
+            seen.setdefault(str(row["batch_id"]), {}).setdefault(str(row["manifest_sha256"]), _time(row["recorded_at"]))
         return seen
 
     # files
@@ -117,19 +121,16 @@ class Ledger:
 
     def files(self, feed: str | None = None) -> list[StagedFile]:
         """The newest record of each staged or rejected content and date."""
-        newest = self._newest(FILES, ("feed", "file_sha256", "batch_date"))
-        return [file for file in (made(StagedFile, row) for row in newest) if feed is None or file.feed == feed]
+        return [file for file in self._newest(_FILE) if feed is None or file.feed == feed]
 
-    def batch_files(self, batches: Sequence[str] | None = None) -> list[BatchFile]:
-        """What the batches announce: per batch and name the newest claimed content."""
-        found = (made(BatchFile, row) for row in self._announced_rows())
-        return [file for file in found if batches is None or file.batch_id in batches]
-
-    def _announced_rows(self) -> list[Row]:
-        """The newest row of each file that its batch's manifest, as it stands, still names."""
-        named = {(batch.batch_id, file.key) for batch in self.batches().values() for file in batch.files}
-        newest_rows = self._newest(BATCH_FILES, ("batch_id", "feed", "file_name"))
-        return [row for row in newest_rows if (row["batch_id"], normalise(str(row["file_name"]))) in named]
+    def batch_files(self, batches: Collection[str] | None = None) -> list[BatchFile]:
+        """What the batches, as their manifests stand, announce: per batch and name the newest claimed content."""
+        stand = [(self._table(table, None).stamp, len(self._held_of(table))) for table in (BATCHES, BATCH_FILES)]
+        if self._announced is None or self._announced[0] != stand:
+            named = {(batch.batch_id, file.key) for batch in self.batches().values() for file in batch.files}
+            found = self._newest(_BATCH_FILE)
+            self._announced = stand, [f for f in found if (f.batch_id, normalise(f.file_name)) in named]
+        return [file for file in self._announced[1] if batches is None or file.batch_id in batches]
 
     # runs and tasks
 
@@ -144,16 +145,14 @@ class Ledger:
         return is_begun
 
     def runs(self) -> list[Run]:
-        rows = self._newest(RUNS, ("run_id",))
-        return sorted(map(run_of, rows), key=lambda run: run.started_at)
+        return sorted(self._newest(_RUN), key=lambda run: run.started_at)
 
     def record_tasks(self, tasks: Sequence[TaskRun]) -> None:
         self._append(TASKS, [self._stamped(task) for task in tasks])
 
     def tasks(self, batch_id: str | None = None, run_id: str | None = None) -> list[TaskRun]:
         where = {name: [value] for name, value in (("batch_id", batch_id), ("run_id", run_id)) if value}
-        rows = self._newest(TASKS, ("run_id", "batch_id", "task", "attempt"), where)
-        return sorted((made(TaskRun, row) for row in rows), key=lambda task: task.started_at)
+        return sorted(self._newest(_TASK, where), key=lambda task: task.started_at)
 
     # decisions about quarantined records
 
@@ -162,7 +161,7 @@ class Ledger:
 
     def decisions(self) -> list[Decision]:
         """Those that stand: of each record the newest."""
-        return [made(Decision, row) for row in self._newest(DECISIONS, LEDGER_VIEWS["decisions"][1])]
+        return self._newest(_DECISION)
 
     # publications
 
@@ -181,7 +180,7 @@ class Ledger:
 
     def preparations(self) -> list[Preparation]:
         """The newest preparation of each batch."""
-        return [made(Preparation, row) for row in self._newest(PREPARATIONS, ("batch_id",))]
+        return self._newest(_PREPARATION)
 
     def preparation(self, batch_id: str) -> Preparation | None:
         return next((one for one in self.preparations() if one.batch_id == batch_id), None)
@@ -194,7 +193,7 @@ class Ledger:
 
     def publications(self) -> list[Publication]:
         """All publications, oldest first."""
-        return [made(Publication, row) for row in self._rows(PUBLICATIONS)]
+        return self._newest(_PUBLICATION)
 
     def latest_publication(self) -> Publication:
         published = self.publications()
@@ -206,27 +205,21 @@ class Ledger:
     def maintenance(self) -> list[MaintenanceStep]:
         return [made(MaintenanceStep, row) for row in self._rows(MAINTENANCE)]
 
-    def _newest(self, table: Table, identity: tuple[str, ...], where: Where | None = None) -> list[Row]:
-        """The newest row of each identity, in the order in which the identities were first recorded."""
-        newest_rows: dict[tuple[object, ...], Row] = {}
-        for row in self._rows(table, where):
-            newest_rows[tuple(row[name] for name in identity)] = row
-        return list(newest_rows.values())
+    def _newest(self, kind: Kind[Record], where: Where | None = None) -> list[Record]:
+        return self._table(kind.table, where).newest(kind, self._held_of(kind.table))
 
-    def _rows(self, table: Table, where: Where | None = None) -> list[Row]:
-        """The rows of a ledger table, oldest first. They are read once; later only what others have committed."""
-        key, version = (table.name, str(where)), self._engine.version(table.name)
-        known = self._known.get(key)
-        if known is None or known.version != version:
-            with self._engine.scope():
-                self._engine.read("_ledger", table, where=where)
-                order, at = ("publication_id", "published_at") if table is PUBLICATIONS else ("recorded_at",) * 2
-                known = _Known(version, where or {}, self._engine.rows(f"SELECT * FROM _ledger ORDER BY {order}"))
-            self._known[key] = known
-            newest: list[Any] = [row[at] for row in known.rows[-1:]]
-            self._last = max([self._last, *newest])
-        held = (self._held or {}).get(table.name)
-        return [*known.rows, *_matching(held[1], where or {})] if held else known.rows
+    def _rows(self, table: Table) -> list[Row]:
+        """The rows of a ledger table, oldest first."""
+        return self._table(table, None).rows(self._held_of(table))
+
+    def _table(self, table: Table, where: Where | None) -> LedgerTable:
+        found = self._known.setdefault((table.name, str(where)), LedgerTable(table, where or {}))
+        if last := found.read(self._engine):
+            self._last = max(self._last, _time(last["published_at" if table is PUBLICATIONS else "recorded_at"]))
+        return found
+
+    def _held_of(self, table: Table) -> list[Row]:
+        return self._held[table.name][1] if self._held and table.name in self._held else []
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -250,7 +243,7 @@ class Ledger:
     def discard(self) -> None:
         """What was recorded in the innermost `together` was not, and what was to happen then does not."""
         if self._held is not None:
-            self._held, self._afterwards = {}, []
+            self._held, self._afterwards, self._announced = {}, [], None
 
     def once_committed(self, action: Callable[[], object]) -> None:
         """`action` runs when everything recorded so far is committed and on the disk."""
@@ -286,13 +279,12 @@ class Ledger:
             self._engine.values("_ledger_rows", table.columns, [list(row.values()) for row in shown])
             version = self._engine.append(table, "_ledger_rows")
         for (name, _), known in self._known.items():
-            if name == table.name and known.version == before and version == before + 1:
-                known.version = version
-                known.rows += _matching(shown, known.where)
+            if name == table.name:
+                known.committed(shown, before, version)
 
     def _stamped(self, record: object) -> dict[str, Any]:
         return vars(record) | {"recorded_at": self.now()}
 
 
-def _matching(rows: Iterable[Row], where: Where) -> list[Row]:
-    return [row for row in rows if all(row[name] in values for name, values in where.items())]
+def _time(value: object) -> datetime:
+    return cast(datetime, value)

@@ -13,10 +13,10 @@ from pathlib import Path
 from cartlake import landing
 from cartlake.core.arrival import plan, unannounced
 from cartlake.core.batch import Batch, BatchStatus, Policy
-from cartlake.core.entries import MaintenanceStep, Publication, Run
+from cartlake.core.entries import MaintenanceStep, Run
 from cartlake.core.manifest import ExpectedFile, Manifest, render_manifest
 from cartlake.core.names import by_date, new_trigger_id
-from cartlake.core.production import left_by_rollback
+from cartlake.core.production import settled
 from cartlake.core.quiet import quiet_batches
 from cartlake.core.retention import SET_ASIDE
 from cartlake.core.table import Table
@@ -48,31 +48,14 @@ def recover(context: Context) -> None:
     for run in ledger.runs():
         if run.status == "running" and run.run_id not in alive:
             ledger.record_run(replace(run, status="dead", ended_at=ledger.now()))
-    published = ledger.publications()
-    settled = [settle(batch, published) for batch in ledger.batches().values() if batch.run_id not in alive]
-    ledger.record_batches([batch for batch in settled if batch is not None])
-
-
-def settle(batch: Batch, publications: Sequence[Publication]) -> Batch | None:
-    """What became of a batch whose run died, or None if its row is right: a publication that is newer than the row has
-    the word."""
-    decisive = [p for p in publications if p.batch_id == batch.batch_id and p.kind in ("batch", "repair", "reject")]
-    later = [p for p in decisive if p.published_at > batch.recorded_at]
-    if later:
-        status = BatchStatus.REJECTED if later[-1].kind == "reject" else BatchStatus.PUBLISHED
-        return replace(batch, status=status, run_id=None, restage=False)
-    if batch.status is BatchStatus.RUNNING:
-        return replace(batch, status=BatchStatus.READY, run_id=None)
-    return left_by_rollback(batch, publications)
+    ours = [batch for batch in ledger.batches().values() if batch.run_id not in alive]
+    ledger.record_batches(settled(ours, ledger.publications()))
 
 
 def settle_published(context: Context) -> None:
     """Batches whose publication is in the ledger, but not what became of them, are settled."""
-    published = context.ledger.publications()
-    settled = [settle(batch, published) for batch in context.ledger.batches().values()]
-    context.ledger.record_batches(
-        batch for batch in settled if batch is not None and batch.status is not BatchStatus.READY
-    )
+    found = settled(context.ledger.batches().values(), context.ledger.publications())
+    context.ledger.record_batches(batch for batch in found if batch.status is not BatchStatus.READY)
 
 
 def survey(context: Context) -> tuple[str, ...]:
@@ -209,13 +192,8 @@ def new_run_id(context: Context) -> str:
 def end_run(context: Context, run: Run) -> None:
     """The run is over; batches it left unfinished are ready again."""
     ledger = context.ledger
-    published = ledger.publications()
-    left = [
-        settled
-        for batch in ledger.batches().values()
-        if batch.run_id == run.run_id and (settled := settle(batch, published)) is not None
-    ]
-    ledger.record_batches(left)
+    ours = [batch for batch in ledger.batches().values() if batch.run_id == run.run_id]
+    ledger.record_batches(settled(ours, ledger.publications()))
     ledger.record_run(replace(run, status="finished", ended_at=ledger.now()))
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import Publication
 
+_DECISIVE = ("batch", "repair", "reject")
+
 
 def entered_at(publications: Iterable[Publication]) -> dict[str, int]:
     """The batches in production after these publications, oldest first, each with the number of the one that it
@@ -40,9 +42,20 @@ def rolled_back(batch: Batch, to: str | None, actor: str | None = None) -> Batch
     )
 
 
-def left_by_rollback(batch: Batch, publications: Sequence[Publication]) -> Batch | None:
-    """The batch as it must be if a rollback took it out after its row was written, or None."""
-    if batch.status is not BatchStatus.PUBLISHED or batch.batch_id in entered_at(publications):
-        return None
-    later = [p for p in publications if p.kind == "rollback" and p.published_at > batch.recorded_at]
-    return rolled_back(batch, later[-1].batch_id) if later else None
+def settled(batches: Iterable[Batch], publications: Sequence[Publication]) -> list[Batch]:
+    """What became of those batches whose row is not right, because the run that was to write it died: a publication
+    that is newer than the row has the word."""
+    decisive: dict[str | None, Publication] = {p.batch_id: p for p in publications if p.kind in _DECISIVE}
+    entered, rollbacks = entered_at(publications), [p for p in publications if p.kind == "rollback"]
+    found = []
+    for batch in batches:
+        last = decisive.get(batch.batch_id)
+        rolled = [p for p in rollbacks if p.published_at > batch.recorded_at]
+        if last and last.published_at > batch.recorded_at:
+            status = BatchStatus.REJECTED if last.kind == "reject" else BatchStatus.PUBLISHED
+            found.append(replace(batch, status=status, run_id=None, restage=False))
+        elif batch.status is BatchStatus.RUNNING:
+            found.append(replace(batch, status=BatchStatus.READY, run_id=None))
+        elif batch.status is BatchStatus.PUBLISHED and batch.batch_id not in entered and rolled:
+            found.append(rolled_back(batch, rolled[-1].batch_id))
+    return found

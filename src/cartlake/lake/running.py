@@ -21,8 +21,9 @@ from cartlake.reporting import reported
 from cartlake.settings import Settings
 from cartlake.tasks.attempt import OnTask
 from cartlake.tasks.context import Context
-from cartlake.tasks.maintain import maintain
+from cartlake.tasks.maintain import join_ledger, maintain
 
+JOIN_EVERY = 100  # runs
 _LOOK_SECONDS = 300.0  # manifests make a stream run; files that a batch waits for do not
 
 
@@ -49,7 +50,7 @@ class Running(Opened):
             with reported(context, run) as untold:
                 if run is not None:
                     pipeline.run_tasks(context, run, on_task)
-                    runs.survey(context)
+                    _look_after(context, run)
             notices += tuple(untold)
             return self._report(context, run, notices)
 
@@ -70,7 +71,7 @@ class Running(Opened):
                     pipeline.run_task(context, run, name, on_task)
                     if name == dag.MERGE:
                         runs.end_run(context, run)
-                        notices += runs.survey(context)
+                        notices += _look_after(context, run)
                 notices += tuple(untold)
             return self._report(context, run, notices)
 
@@ -145,6 +146,15 @@ class Running(Opened):
     def _report(self, context: Context, run: Run | None, notices: tuple[str, ...]) -> RunReport:
         batches = () if run is None else tuple(queries.batch_reports(context, run.batches))
         return RunReport(None if run is None else run.run_id, batches, notices)
+
+
+def _look_after(context: Context, run: Run) -> tuple[str, ...]:
+    """What has landed during a run is told, and now and then the ledger's small files are joined: opening a lake reads
+    them all, and each run adds some twenty."""
+    notices = runs.survey(context)
+    if run.turn % JOIN_EVERY == 0:
+        join_ledger(context)
+    return notices
 
 
 def _run_in_stream(settings: Settings, session: object) -> None:

@@ -56,6 +56,11 @@ def maintain(context: Context, *, dry_run: bool = False) -> list[MaintenanceStep
     return [*compacted, *removing]
 
 
+def join_ledger(context: Context) -> None:
+    """The ledger stands in few files; its rows and older versions are as they were."""
+    context.ledger.record_maintenance([*_compact_ledger(context, dry_run=False)])
+
+
 def _compact_published(context: Context, dry_run: bool) -> Iterator[MaintenanceStep]:
     """Tables whose newest version is the published one are compacted, and published so: readers see the same rows. One
     that is ahead of its publication has a run's traces; it is left to the next time."""
