@@ -82,6 +82,17 @@ def test_a_run_shows_its_tasks_and_that_every_record_is_accounted_for(dashboard:
     assert "1 task failed orders_stage_load of failed" in words(html)
 
 
+def test_a_run_of_many_batches_shows_them_in_a_table_with_their_sum(working: Dashboard) -> None:
+    for number in range(4):
+        working.shop.deliver(f"r{number}", f"2025-04-0{number + 1}", customers=[customer(f"R-{number}")])
+    working.shop.run()
+    run = re.findall(r'href="(/runs/[^"]+)"', working.text("/runs"))[0]
+    html = working.text(run)
+    assert [row[0] for row in rows(html, "Batches of the run")] == ["r0", "r1", "r2", "r3"]
+    assert re.findall(r"<dd>(\d+)</dd></div>", html)[:2] == ["4", "4"]
+    assert html.count("in balance") == 1
+
+
 def test_a_batch_shows_where_its_records_went_and_which_rules_failed(dashboard: Dashboard) -> None:
     html = dashboard.text("/batches/b2")
     counts = dashboard.shop.lake.batch("b2").report.counts

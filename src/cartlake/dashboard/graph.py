@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, EDGE = 160, 28, 36, 10, 8
+WIDTH, HEIGHT, GAP_X, GAP_Y, EDGE = 146, 28, 18, 10, 8
 
 
 @dataclass(frozen=True)

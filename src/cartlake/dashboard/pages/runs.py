@@ -9,7 +9,7 @@ from datetime import datetime
 from cartlake import queries
 from cartlake.core import dag
 from cartlake.core.batch import BatchStatus
-from cartlake.core.entries import Run, TaskRun
+from cartlake.core.entries import Counts, Run, TaskRun
 from cartlake.dashboard.reader import View
 from cartlake.errors import UsageError
 from cartlake.queries import BatchDetail, BatchReport
@@ -73,6 +73,10 @@ class BatchInRun:
 class RunDetail:
     summary: RunSummary
     batches: Sequence[BatchInRun]
+
+    @property
+    def counts(self) -> Counts:
+        return sum((batch.report.counts for batch in self.batches), Counts())
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@
     const { columns, data } = numbers(figure);
     if (data[0].length < 2) return;
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
-    const format = new Intl.NumberFormat("en", { notation: "compact" });
+    const compact = new Intl.NumberFormat("en", { notation: "compact" });
+    const format = { format: (number) => compact.format(number).replace("K", "k") };
     const series = columns.slice(1).map((label, place) => ({
       label, width: 2, stroke: colour("--accent"), fill: place ? undefined : colour("--area"), show: place === 0,
       value: (_, value) => (value === null ? "–" : value.toLocaleString("en")),
