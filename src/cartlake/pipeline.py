@@ -171,9 +171,13 @@ def _prepare(context: Context, run: Run, batch: Batch, on_task: OnTask) -> TaskR
 
     def work() -> TaskResult:
         preparation = prepare(context, _acceptance(context, batch), batch.batch_id, run.run_id, _kind(batch))
-        return TaskResult(note=f"{len(preparation.tables)} tables change")
+        return TaskResult(note=_changing(len(preparation.tables)))
 
     return attempt.record(attempt.of(work), on_task)
+
+
+def _changing(tables: int) -> str:
+    return "1 table changes" if tables == 1 else f"{tables} tables change"
 
 
 def _merge_all(context: Context, run: Run, on_task: OnTask) -> list[TaskRun]:
@@ -195,7 +199,7 @@ def _enrich_and_merge(context: Context, run: Run, batch: Batch, on_task: OnTask)
     def enrich() -> TaskResult:
         tables.extend(changed_tables(context, acceptance, context.ledger.latest_publication(), found.append))
         add_results(context, batch.batch_id, found, run.run_id)
-        return TaskResult(note=f"{len(tables)} tables change")
+        return TaskResult(note=_changing(len(tables)))
 
     with context.engine.scope(), context.ledger.together():
         attempt = Attempt(context, run, batch, dag.ENRICHMENT)

@@ -155,6 +155,14 @@ def test_a_limit_holds_for_people_and_never_for_json(cartlake: Call, shop: Path)
     assert len(cartlake("query", select, "--limit", "1", "--project", shop, "--json").json) > 10
 
 
+def test_a_query_for_a_column_that_is_not_there_names_it(cartlake: Call, shop: Path) -> None:
+    answer = cartlake("query", "SELECT order_idd FROM orders WHERE customer_id = 'Ann'", "--project", shop)
+    assert answer.code != 0
+    assert '"order_idd"' in answer.err
+    assert '"order_id"' in answer.err
+    assert "Ann" not in answer.err
+
+
 def test_a_query_gives_rows_with_exact_values(cartlake: Call, shop: Path) -> None:
     sql = """SELECT count(*) AS orders, sum(order_amount) AS revenue, max(order_date) AS last,
         TIMESTAMPTZ '2025-01-01 10:00:00+02' AS at, NULL AS nothing, 'Zoë' AS name FROM enriched_orders"""

@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from cartlake.cli.output import Output, encode, lines, plain, seconds
+from cartlake.cli.views import batch_table
+from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.entries import Counts
+from cartlake.queries import BatchReport
 
 HOSTILE = "\x1b[31mred\x1b[0m \x07bell \x9b2J \u202egnp.exe [bold]markup[/bold] :smile:\nnext"
 
@@ -131,3 +135,13 @@ def test_rows_too_wide_for_a_terminal_are_shown_a_value_a_line(monkeypatch: pyte
 class Terminal(StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_the_name_of_a_batch_is_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.setenv("TERM", "dumb")
+    told = ("trigger.json", "", "", None, None, None, datetime(2025, 1, 3, tzinfo=UTC))
+    batch = Batch("batch_2025_01_02_001", date(2025, 1, 2), BatchStatus.PUBLISHED, (), *told, verdict="FAIL")
+    out = Output()
+    out.show(batch_table(out, [BatchReport(batch, Counts(424, 413, 8, 3))]))
+    assert "batch_2025_01_02_001  2025-01-02  published  FAIL" in terminal.getvalue()

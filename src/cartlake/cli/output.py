@@ -22,6 +22,7 @@ from cartlake.logs import event
 
 _UNBOUNDED = 10_000
 _SCREEN_ROWS = 50
+_NARROW = 100
 _GAP = 2  # between the columns of a boxed table
 _STYLES = {
     "green": ("published", "staged", "PASS", "SUCCESS", "ok", "passed"),
@@ -56,6 +57,10 @@ class Output:
     @property
     def is_terminal(self) -> bool:
         return self._page.is_terminal
+
+    @property
+    def is_narrow(self) -> bool:
+        return self._page.width < _NARROW
 
     def show(self, *parts: RenderableType) -> None:
         if not self.as_json:

@@ -151,6 +151,7 @@ def _tasks(out: Output, found: BatchDetail) -> RenderableType:
     columns = ("task", "attempt", "status", "started", "took")
     has_errors = any(task.error_message for task in found.tasks)
     table = out.table(*columns, *(["error"] if has_errors else []), numbers=("attempt", "took"))
+    table.columns[0].no_wrap = table.columns[2].no_wrap = not has_errors  # these fit; the time breaks into two
     for task in found.tasks:
         took = seconds((task.ended_at - task.started_at).total_seconds())
         started = plain(task.started_at.replace(microsecond=0))

@@ -31,7 +31,12 @@ def short(batch_id: str) -> str:
 def batch_table(out: Output, reports: Sequence[BatchReport]) -> Table:
     table = out.table("batch", "date", "status", "verdict", *COUNTS, numbers=COUNTS)
     for column in table.columns[1:]:
-        column.no_wrap = True  # on a narrow terminal only the id is broken
+        column.no_wrap = True  # on a narrow terminal only the id is broken, and the longest heads
+    if out.is_narrow:
+        for column, head in zip(
+            table.columns[3:], ("ver-\ndict", *COUNTS[:2], "quaran-\ntined", "dupli-\ncate"), strict=True
+        ):
+            column.header = head
     for report in reports:
         batch, counts = report.batch, report.counts
         table.add_row(

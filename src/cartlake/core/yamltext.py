@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -28,16 +28,20 @@ _DECIMAL = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
 _PLAIN = {"true": True, "false": False, "null": None, "": None, "~": None}
 
 
+_MOST_LISTED = 20
+
+
 def closest(name: str, known: Collection[str]) -> str | None:
-    """A hint that names the known names most like `name`, or all of them where none is near; NULL without any."""
+    """A hint that names the known names most like `name`, or the first of all where none is near; None without any."""
     near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
     if near:
         return f"Did you mean {_listed(near)}?"
     return f"Known here: {_listed(sorted(known))}." if known else None
 
 
-def _listed(names: Collection[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+def _listed(names: Sequence[str]) -> str:
+    said = ", ".join(f"`{name}`" for name in names[:_MOST_LISTED])
+    return said if len(names) <= _MOST_LISTED else f"{said} and {len(names) - _MOST_LISTED:,} more"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ MICROSECOND = timedelta(microseconds=1)
 _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ"}
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _CHUNK = 10_000  # rows that are Python's at once
+_TEXTS = re.compile(r"'[^']*'")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -146,11 +147,12 @@ def _parser() -> duckdb.DuckDBPyConnection:
 @contextmanager
 def mapped(doing: str) -> Iterator[None]:
     """Foreign errors become EngineError: the kind and the words of the engine, every quoted text blanked, because
-    engines quote cells."""
+    engines quote cells. Names in double quotes stay where nothing was read yet: they are those of the query."""
     try:
         yield
     except (duckdb.Error, OSError) as error:
-        said = _QUOTED.sub("'…'", str(error)).split("\n\n")[0].replace("\n", " ")[:500]
+        quoted = _TEXTS if isinstance(error, duckdb.BinderException | duckdb.CatalogException) else _QUOTED
+        said = quoted.sub("'…'", str(error)).split("\n\n")[0].replace("\n", " ")[:500]
         raise EngineError("engine_failed", f"{doing}: {type(error).__name__}: {said}") from None
 
 
