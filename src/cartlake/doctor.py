@@ -177,6 +177,9 @@ def _lock(settings: Settings) -> Iterator[Check]:
         except Locked as error:
             yield Check("lock", "warn", error.message, "Reading is fine; a run has to wait.")
             return
+        except CartlakeError as error:
+            yield _failed("lock", error)
+            return
     yield Check("lock", "ok", "nobody works on this lake")
 
 

@@ -23,8 +23,8 @@ from cartlake.core.manifest import MAX_BYTES, Manifest, parse_manifest
 from cartlake.core.names import LandedFile, archive_path, check_file_name, is_ignored, shown
 from cartlake.core.packed import content, is_packed, sha256_of
 from cartlake.core.profile import Profile, Profiler
-from cartlake.disk import flush, sync, sync_new
-from cartlake.errors import DataError, EngineError, FileRejected, ManifestRefused, UsageError
+from cartlake.disk import flush, sync_new
+from cartlake.errors import DataError, EngineError, FileRejected, ManifestRefused
 from cartlake.failpoints import reach
 from cartlake.hashing import Sha256
 
@@ -67,6 +67,10 @@ def look(landing: Path, folders: Iterable[str], manifest_folder: str) -> Landing
             manifests += _read_manifest(landing / manifest_folder / file.name, file, notices)
         else:
             notices.append(f"{shown(file.name)}: not read, a manifest's name ends in .json")
+    used = {file.folder: feed_folder(landing, file.folder) for file in files}
+    used |= {manifest_folder: landing / manifest_folder} if manifests else {}
+    if closed := [shown(name) for name, folder in used.items() if not os.access(folder, os.W_OK)]:
+        notices.append(f"{', '.join(closed)}: cartlake may not write here; what it has loaded stays until it may")
     return Landing(tuple(manifests), files, tuple(notices))
 
 
@@ -154,24 +158,6 @@ def archive_manifest(landed: LandedManifest, folder: Path, archive: Path) -> boo
         claimed = claim(source, archive, lambda sha256: archive_path(folder.name, day, source.name, sha256))
         return claimed.sha256 == landed.sha256 and remove_landed(source, claimed.sha256)
     return False
-
-
-def write_manifest(folder: Path, name: str, data: bytes) -> Path:
-    """The manifest stands in `folder`, whole from its first moment. UsageError if the name is taken."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target, part = folder / name, folder / f".{uuid.uuid4().hex}.tmp"
-    if os.path.lexists(target):
-        raise UsageError("manifest_exists", f"there is a manifest {shown(name)} already", file=str(target))
-    try:
-        with part.open("xb") as written:
-            written.write(data)
-            _flush(written)
-        reach("manifest: written")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    sync(folder)
-    return target
 
 
 def _regular_files(folder: Path, called: str, notices: list[str]) -> list[LandedFile]:

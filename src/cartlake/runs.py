@@ -23,7 +23,7 @@ from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, MAINTENANCE, prepared_table
 from cartlake.errors import Locked, UsageError
 from cartlake.owning import joined, live_runs, require_unowned, unsettled
-from cartlake.tasks.arrivals import look
+from cartlake.tasks.arrivals import look, write_manifest
 from cartlake.tasks.context import Context
 
 
@@ -92,7 +92,7 @@ def announce_landed(context: Context, batch_date: date | None) -> list[Path]:
         expected = [ExpectedFile(file.name) for file in group]
         data = render_manifest(trigger_id, day, expected, context.ledger.now())
         folder = settings.landing_folder / settings.landing.manifests
-        written.append(landing.write_manifest(folder, f"trigger_{trigger_id}.json", data))
+        written.append(write_manifest(folder, f"trigger_{trigger_id}.json", data))
     return written
 
 

@@ -170,7 +170,7 @@ def test_the_same_id_and_content_changes_nothing_and_landing_is_tidied(status: B
     known = knowing(batch(landed, status), claimed={"shop-15": {"orders.csv": "a"}}, hashes={orders: "a"})
     decided = plan(Landing((landed,), (orders, file("other.csv"))), known, WAIT, NOW)
     assert (decided.batches, decided.tidy_manifests, decided.tidy_files) == ((), (landed,), {orders: "a"})
-    assert decided.notices == (f'trigger.json: its batch "shop-15" is {status}: nothing to do; moved to the archive',)
+    assert decided.notices == (f'trigger.json: its batch "shop-15" is {status}: nothing to do; goes to the archive',)
 
 
 @pytest.mark.parametrize("status", [S.WAITING, S.READY, S.RUNNING, S.FAILED])
@@ -180,7 +180,7 @@ def test_the_manifest_of_an_open_batch_stays_and_a_copy_of_it_is_tidied(status: 
     files = () if status is S.WAITING else (file("orders.csv"),)
     decided = plan(Landing((landed, copy), files), known, WAIT, NOW)
     assert (decided.batches, decided.tidy_manifests) == ((), (copy,))
-    assert decided.notices == ("copy of trigger.json: repeats trigger.json; moved to the archive",)
+    assert decided.notices == ("copy of trigger.json: repeats trigger.json; goes to the archive",)
     renamed = plan(Landing((copy,), files), known, WAIT, NOW)
     assert (renamed.batches, renamed.tidy_manifests) == ((), ())
 
@@ -234,7 +234,7 @@ def test_a_manifest_that_was_replaced_does_not_come_back() -> None:
     known = knowing(batch(old, S.WAITING), batch(new, S.WAITING, reason="waiting for products.csv"))
     decided = plan(Landing((old, new)), known, WAIT, NOW)
     assert (decided.batches, decided.tidy_manifests) == ((), (old,))
-    assert decided.notices == ("trigger.json: was replaced by corrected.json; moved to the archive",)
+    assert decided.notices == ("trigger.json: was replaced by corrected.json; goes to the archive",)
 
 
 def test_of_two_new_manifests_of_one_id_the_newest_stands_and_both_are_recorded() -> None:

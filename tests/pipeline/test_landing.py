@@ -16,6 +16,7 @@ from cartlake.core.manifest import MAX_BYTES, Manifest
 from cartlake.core.names import LandedFile
 from cartlake.core.profile import Profiler
 from cartlake.errors import DataError, EngineError, ManifestRefused, UsageError
+from cartlake.tasks.arrivals import write_manifest
 
 ORDERS = b"order_id,customer_id,order_amount\nO1,C1,10.00\nO2,C2,20.50\n"
 MANIFEST = b'{"trigger_id": "shop-15", "batch_date": "2025-01-15", "expected_files": ["orders.csv"]}'
@@ -184,6 +185,15 @@ def test_what_may_not_be_read_is_told_of(shop: Path) -> None:
     seen = look(shop)
     assert seen.manifests == ()
     assert "trigger.json" in seen.notices[0]
+
+
+def test_a_folder_that_is_read_only_is_told_of_once_something_lies_there(
+    shop: Path, orders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) == shop / "trigger_file")  # root may write anywhere
+    assert look(shop).notices == ("orders_data: cartlake may not write here; what it has loaded stays until it may",)
+    orders.unlink()
+    assert look(shop).notices == ()
 
 
 def test_a_file_in_the_place_of_a_folder_is_told_of(tmp_path: Path) -> None:
@@ -445,7 +455,7 @@ def test_tidying_does_what_the_plan_says_and_no_more(shop: Path, orders: Path, a
 
 
 def test_a_manifest_is_written_whole_and_read_back(shop: Path) -> None:
-    path = landing.write_manifest(shop / "trigger_file", "trigger_2025-01-15-1.json", MANIFEST.replace(b'15"', b'16"'))
+    path = write_manifest(shop / "trigger_file", "trigger_2025-01-15-1.json", MANIFEST.replace(b'15"', b'16"'))
     assert path.read_bytes() == MANIFEST.replace(b'15"', b'16"')
     assert files_under(shop / "trigger_file") == ["trigger.json", "trigger_2025-01-15-1.json"]
     assert len(look(shop).manifests) == 2
@@ -453,14 +463,14 @@ def test_a_manifest_is_written_whole_and_read_back(shop: Path) -> None:
 
 def test_a_manifest_is_never_overwritten(shop: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        landing.write_manifest(shop / "trigger_file", "trigger.json", b"{}")
+        write_manifest(shop / "trigger_file", "trigger.json", b"{}")
     assert caught.value.code == "manifest_exists"
     assert (shop / "trigger_file/trigger.json").read_bytes() == MANIFEST
     assert files_under(shop / "trigger_file") == ["trigger.json"]
 
 
 def test_a_manifest_folder_is_made_when_it_is_not_there(tmp_path: Path) -> None:
-    assert landing.write_manifest(tmp_path / "landing/trigger_file", "a.json", MANIFEST).read_bytes() == MANIFEST
+    assert write_manifest(tmp_path / "landing/trigger_file", "a.json", MANIFEST).read_bytes() == MANIFEST
 
 
 def test_a_manifest_that_changes_while_it_is_read_waits_and_is_told_of(

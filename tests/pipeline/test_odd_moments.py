@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -255,3 +256,20 @@ def test_a_folder_whose_name_no_table_can_have_is_refused_before_anything_is_wri
         made.run()
     assert (caught.value.code, caught.value.exit_code) == ("lake_path", 3)
     assert not (made.project / "lake").exists()
+
+
+def test_a_project_where_nothing_can_be_written_can_be_looked_at(shop: Shop) -> None:
+    shop.trade_a_day()
+    shop.run()
+    shop.lake.close()
+    state = shop.project / ".cartlake"
+    shutil.rmtree(state)
+    state.write_bytes(b"")  # as good as a read-only disk, for root too
+    assert shop.one("SELECT count(*) FROM orders") == 1
+    assert shop.lake.verify().findings == ()
+    with pytest.raises(EngineError, match="cannot be written to") as refused:
+        shop.run()
+    assert refused.value.code == "lock_failed"
+    shop.lake.close()
+    state.unlink()
+    assert shop.run().batches == ()

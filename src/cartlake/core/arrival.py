@@ -253,7 +253,7 @@ class _Draft:
 
     def _tidy(self, landed: LandedManifest, why: str) -> None:
         self._manifests.append(landed)
-        self._notices.append(f"{shown(landed.name)}: {why}; moved to the archive")
+        self._notices.append(f"{shown(landed.name)}: {why}; goes to the archive")
 
     def _arrived(self, batch: Batch, scene: _Scene, policy: Policy) -> Batch:
         """The batch as its files let it stand; itself where they change nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import tempfile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -15,22 +16,33 @@ _DOOR, _LIFE = "door", ".lock"
 
 class Scratch:
     """A new folder below the project's `.cartlake/tmp`. A lock beside it tells that its process lives: the system frees
-    it however the process ends."""
+    it however the process ends. Where nothing can be written, in a copy to be looked at, one for us alone elsewhere."""
 
     def __init__(self, project: Path) -> None:
-        parent = project / FOLDER
+        self._life: FileLock | None = None
+        try:
+            self.folder = self._below(project / FOLDER)
+        except OSError:
+            self.folder = Path(tempfile.mkdtemp(prefix="cartlake-"))
+
+    def _below(self, parent: Path) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
-        self.folder = parent / secrets.token_hex(4)
-        self._life = FileLock(_life_of(self.folder), thread_local=False)
+        folder = parent / secrets.token_hex(4)
+        life = FileLock(_life_of(folder), thread_local=False)
         with FileLock(parent / _DOOR):
-            self._life.acquire()
-            self.folder.mkdir()
+            life.acquire()
+            folder.mkdir()
+        self._life = life
+        return folder
 
     def new_file(self, suffix: str) -> Path:
         """The path of a file that does not exist yet."""
         return self.folder / f"{secrets.token_hex(8)}{suffix}"
 
     def close(self) -> None:
+        if self._life is None:
+            _remove(self.folder)
+            return
         with FileLock(self.folder.parent / _DOOR):
             _remove(self.folder)
             self._life.release()

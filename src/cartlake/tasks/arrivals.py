@@ -1,12 +1,19 @@
-"""What lies in landing, together with what the ledger knows of it."""
+"""What lies in landing, together with what the ledger knows of it; and a manifest that is put there."""
 
 from __future__ import annotations
 
+import os
+import uuid
 from dataclasses import replace
+from pathlib import Path
 
 from cartlake import landing
 from cartlake.core.arrival import files_to_hash
 from cartlake.core.batch import BatchStatus, Known, Landing
+from cartlake.core.names import shown
+from cartlake.disk import flush, sync
+from cartlake.errors import UsageError
+from cartlake.failpoints import reach
 from cartlake.tasks.context import Context
 
 
@@ -32,3 +39,22 @@ def _claimed(context: Context) -> dict[str, dict[str, str]]:
         if file.status != "rejected" or batches[file.batch_id].status is not BatchStatus.RUNNING:
             claimed.setdefault(file.batch_id, {})[file.file_name] = file.file_sha256
     return claimed
+
+
+def write_manifest(folder: Path, name: str, data: bytes) -> Path:
+    """The manifest stands in `folder`, whole from its first moment. UsageError if the name is taken."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target, part = folder / name, folder / f".{uuid.uuid4().hex}.tmp"
+    if os.path.lexists(target):
+        raise UsageError("manifest_exists", f"there is a manifest {shown(name)} already", file=str(target))
+    try:
+        with part.open("xb") as written:
+            written.write(data)
+            written.flush()
+            flush(written.fileno())
+        reach("manifest: written")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    sync(folder)
+    return target
