@@ -58,6 +58,7 @@ def utc_now() -> datetime:
 NOTHING_PUBLISHED = Publication(0, None, "none", datetime.min.replace(tzinfo=UTC), None, {}, "", {})
 
 
+_MOST_KNOWN = 100  # tables and parts of tables in memory
 _BATCH = Kind(BATCHES, ("batch_id",), batch_of)
 _FILE = Kind(FILES, ("feed", "file_sha256", "batch_date"), partial(made, StagedFile))
 _BATCH_FILE = Kind(BATCH_FILES, ("batch_id", "feed", "file_name"), partial(made, BatchFile))
@@ -213,6 +214,8 @@ class Ledger:
         return self._table(table, None).rows(self._held_of(table))
 
     def _table(self, table: Table, where: Where | None) -> LedgerTable:
+        if where and len(self._known) > _MOST_KNOWN:  # a watch asks for the tasks of each batch
+            self._known = {key: known for key, known in self._known.items() if key[1] == str(None)}
         found = self._known.setdefault((table.name, str(where)), LedgerTable(table, where or {}))
         if last := found.read(self._engine):
             self._last = max(self._last, _time(last["published_at" if table is PUBLICATIONS else "recorded_at"]))

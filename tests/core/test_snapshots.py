@@ -138,8 +138,7 @@ def test_a_key_is_deleted_by_the_first_whole_snapshot_that_lacks_it(seen: list[S
         connection.execute("INSERT INTO snapshot_log VALUES (?, ?, ?)", [key or None, start + timedelta(day), op])
     for day in whole:
         connection.execute("INSERT INTO whole_snapshots VALUES (?)", [start + timedelta(day)])
-    rows = connection.execute(
-        compile_sql(f"SELECT id, _sequence, _op FROM ({absences(PEOPLE)}) a", "duckdb")
-    ).fetchall()
+    found = compile_sql(f"SELECT id, _sequence, _op FROM ({absences(PEOPLE)}) a", "duckdb")
+    rows = connection.execute(f"SELECT id, timezone('UTC', _sequence), _op FROM ({found})").fetchall()
     assert all(op == "delete" for _, _, op in rows)
-    assert sorted((key, (at - start).days) for key, at, _ in rows) == sorted(reference(seen, whole))
+    assert sorted((key, (at.replace(tzinfo=UTC) - start).days) for key, at, _ in rows) == sorted(reference(seen, whole))
