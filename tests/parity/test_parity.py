@@ -217,6 +217,27 @@ def test_snapshots_delete_alike(shops: tuple[Shop, Shop], spark_session: SparkSe
 
 
 @pytest.mark.slow
+def test_columns_are_added_alike(shops: tuple[Shop, Shop], spark_session: SparkSession) -> None:
+    """One after the other, a late one that changes the past, and the batch of one of them taken out again."""
+    brought: list[dict[str, object]] = [{}, {"gift": "yes"}, {"Shelf Mark": "A'1", "gift": ""}, {"shelf-mark": "B"}]
+    for shop in shops:
+        shop.change_contract(
+            "products", ("sequenceBy, value:", "evolve, value: add}\n  - {property: sequenceBy, value:")
+        )
+    on_spark(shops[0], spark_session)
+    for shop in shops:
+        for day in (0, 1, 3, 2):
+            rows = [product("P-1", created_timestamp=f"2025-03-0{day + 1} 08:00:00", **brought[day])]
+            shop.deliver(f"b{day}", f"2025-03-0{day + 1}", products=rows)
+            shop.run()
+        shop.lake.reject("b1", "a test system's")
+        assert "gift" in shop.lake.query("SELECT * FROM products")[0], "b2 has it too"
+        assert shop.rows("SELECT shelf_mark FROM products ORDER BY valid_from") == [(None,), ("A'1",), ("B",)]
+        shop.lake.rebuild()
+    both_equal(*shops)
+
+
+@pytest.mark.slow
 def test_odd_files_are_read_alike(shops: tuple[Shop, Shop], spark_session: SparkSession) -> None:
     head = b"product_id,product_name,price,currency,created_timestamp,shelf ${x}\r\n"
     line = b'P-1,"La""mp, red",20.00,USD,2025-03-01 08:00:00,A\'1\\\r\n'
