@@ -201,7 +201,7 @@ def test_whatever_happens_at_any_step_the_next_process_finishes(
     "kills",
     [
         5,
-        pytest.param(30, marks=pytest.mark.slow),
+        pytest.param(30, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
         pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]),
     ],
 )

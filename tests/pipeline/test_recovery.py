@@ -83,7 +83,7 @@ def steps(every: int) -> list[int]:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the commit", "after the commit"])
-@pytest.mark.parametrize("step", [*steps(15), *(pytest.param(s, marks=pytest.mark.slow) for s in steps(1))])
+@pytest.mark.parametrize("step", [*steps(30), *(pytest.param(s, marks=pytest.mark.slow) for s in steps(1))])
 def test_a_run_that_dies_anywhere_is_finished_by_the_next(
     shop: Shop, undisturbed: tuple[Mapping[str, object], int], step: int, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ class Growing:
 
 
 _COUNTED = "is_sale AND is_reporting_currency"
+SHARED, ASKED = ("customer_id", "order_id"), ("customer_id", "order_id", "product_id", "category")
 _FIRST, _LAST = frozenset({"first_order_date"}), frozenset({"last_order_date"})
 # A day's total does not grow: its lines stand together, so that reading them all is cheaper.
 GROWING = {
@@ -38,14 +39,25 @@ GROWING = {
 }
 
 
-def seen(growing: Growing, key: tuple[str, ...], column: str, before: str) -> str:
-    """Per key how many (`seen`) of the values of `column` that `brought` counts were counted `before` already."""
+def earlier(source: str) -> str:
+    """The counted rows of `before_<source>` that share a customer or an order with one of `changes_<source>`, in one
+    scan: all that any `seen` can ask for, as each of its pairs has a customer or an order in it."""
+    met = "".join(
+        f" LEFT JOIN (SELECT DISTINCT {column}, TRUE AS is_met FROM changes_{source}) m_{column}"
+        f" ON b.{column} = m_{column}.{column}"
+        for column in SHARED
+    )
+    any_met = " OR ".join(f"m_{column}.is_met" for column in SHARED)
+    return f"SELECT {names(ASKED, 'b')} FROM before_{source} b{met} WHERE {_COUNTED} AND ({any_met})"
+
+
+def seen(growing: Growing, key: tuple[str, ...], column: str) -> str:
+    """Per key how many (`seen`) of the values of `column` that `brought` counts were counted before: in `earlier`."""
     pair = (*key, column)
-    counted = f"SELECT {names(pair)} FROM {{}} WHERE {growing.counted}"
+    brought = f"SELECT {names(pair)} FROM brought WHERE {growing.counted}"
     return (
         f"SELECT {names(key)}, count(*) AS seen FROM (SELECT DISTINCT {names(pair, 'b')}"
-        f" FROM ({counted.format(before)}) b LEFT SEMI JOIN ({counted.format('brought')}) n ON {same(pair, 'b', 'n')}"
-        f") AS pairs GROUP BY {names(key)}"
+        f" FROM earlier b LEFT SEMI JOIN ({brought}) n ON {same(pair, 'b', 'n')}) AS pairs GROUP BY {names(key)}"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from cartlake.core import history
 from cartlake.core.entries import Publication
-from cartlake.core.growing import GROWING, grown, seen
+from cartlake.core.growing import GROWING, earlier, grown, seen
 from cartlake.core.model import Model
 from cartlake.core.sqltext import names, same, semi_join
 from cartlake.core.table import Table
@@ -22,7 +22,7 @@ _LOOK_UPS = {"customers": "customer_id", "products": "product_id", "inventory": 
 def stored_model_changes(context: Context, base: Publication, touched: Collection[str]) -> list[Table]:
     """`changes_<model>` and `after_<model>` of every stored model, in dependency order; the tables that change.
     Reads `before_<table>`, `changes_<table>` and `after_<table>` of the histories, of which those `touched` change."""
-    engine, changed = context.engine, []
+    engine, changed, is_narrowed = context.engine, [], False
     for model in context.stored_models:
         table = context.model_table(model)
         before, changes = f"before_{table.name}", f"changes_{table.name}"
@@ -32,6 +32,9 @@ def stored_model_changes(context: Context, base: Publication, touched: Collectio
         else:
             engine.read(before, table, base.tables[table.name])
         if model.name in GROWING and _is_by_key(model) and not anew:
+            if not is_narrowed:
+                engine.materialise("earlier", earlier(ORDER_LINES))
+                is_narrowed = True
             _grow(context, model, table)
         else:
             _bind(context, model, table, touched, anew=anew)
@@ -100,7 +103,7 @@ def _grow(context: Context, model: Model, table: Table) -> None:
         f" ON {same(model.key, 'c', 'k')}",
     )
     for total, column in growing.distinct.items():
-        engine.materialise(f"seen_{total}", seen(growing, model.key, column, f"before_{source}"))
+        engine.materialise(f"seen_{total}", seen(growing, model.key, column))
     shrinking = semi_join(f"after_{source}", "shrinking", model.key)
     engine.define(source, f"SELECT {names(columns)} FROM ({shrinking}) s UNION ALL SELECT * FROM brought")
     engine.materialise("summed", model.sql, context.parameters)
