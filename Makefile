@@ -27,7 +27,7 @@ WITH_SPARK := $(if $(shell command -v java 2>/dev/null),$(HAS_SPARK))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all check bundle-check bench browser docs-shots docs-svg spark-setup spark-cluster clean
+.PHONY: help demo test test-ci test-all check bundle-check bench browser docs-shots docs-svg spark-setup spark-cluster clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ demo: $(HAS_RUN) ## set up, generate a small shop, run it, show what came out
 
 test: check $(WITH_SPARK) ## set up, then what has to pass before a commit: lint, types, layers, tests
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow" $(ARGS)
+
+test-ci: $(HAS_DEV) ## what CI runs besides `make test`: the slow tests that it has time for
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "slow and ci" $(ARGS)
 
 test-all: check $(WITH_SPARK) ## the same with the slow tests and fresh random examples
 	$(BIN)/python -m pytest -n auto --dist loadgroup --hypothesis-profile=search $(ARGS)

@@ -189,7 +189,9 @@ def test_a_process_that_is_killed_at_any_step_is_followed_by_one_that_finishes(
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("happens", [kill, raise_error, disk_full])
+@pytest.mark.parametrize(
+    "happens", [kill, *(pytest.param(each, marks=pytest.mark.ci) for each in (raise_error, disk_full))]
+)
 def test_whatever_happens_at_any_step_the_next_process_finishes(
     shop: Shop, tmp_path: Path, places: Places, happens: Callable[[str], None]
 ) -> None:
@@ -201,7 +203,7 @@ def test_whatever_happens_at_any_step_the_next_process_finishes(
     "kills",
     [
         5,
-        pytest.param(30, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+        pytest.param(30, marks=[pytest.mark.slow, pytest.mark.ci, pytest.mark.timeout(1800)]),
         pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]),
     ],
 )
