@@ -60,18 +60,19 @@ def _read_clean(database: Duck, name: str, source: RecordSource) -> RecordCount 
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(source.layout.columns)))
     path = database.bind(name, "path", source.path.as_posix())
     try:
-        database.run(
+        [(counted,)] = database.run(
             f"CREATE OR REPLACE TEMP TABLE {quote(name + '_cells')} AS SELECT * FROM read_csv("
             f"{path}, columns = {{{columns}}}, delim = {literal(source.layout.delimiter)},"
             " auto_detect = false, header = true, quote = '\"', escape = '\"', strict_mode = true, nullstr = '')"
         )
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         return None
-    header = " AND ".join(f"coalesce(c{i}, '') = {literal(cell)}" for i, cell in enumerate(source.layout.names))
-    [(counted, headers)] = database.run(
-        f"SELECT count(*), count(*) FILTER (WHERE {header}) FROM {quote(name + '_cells')}"
-    )
-    return RecordCount(counted, 0) if counted == source.profile.records_if_clean and not headers else None
+    if counted != source.profile.records_if_clean:
+        return None
+    texts = enumerate(source.layout.names)
+    header = " AND ".join(f"c{i} = {literal(cell)}" if cell else f"c{i} IS NULL" for i, cell in texts)
+    [(headers,)] = database.run(f"SELECT count(*) FROM {quote(name + '_cells')} WHERE {header}")
+    return None if headers else RecordCount(counted, 0)
 
 
 def _split(database: Duck, name: str, source: RecordSource) -> RecordCount:
