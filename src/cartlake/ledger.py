@@ -109,10 +109,14 @@ class Ledger:
 
     def manifests_seen(self) -> dict[str, dict[str, datetime]]:
         """Per batch every manifest (sha256) it ever had, and when it was first recorded."""
-        seen: dict[str, dict[str, datetime]] = {}
-        for row in self._rows(BATCHES):
+        return self.recorded_batches()[1]
+
+    def recorded_batches(self) -> tuple[dict[str, Batch], dict[str, dict[str, datetime]]]:
+        """`batches` and `manifests_seen` of one moment: where others may write, they go on."""
+        table, held, seen = self._table(BATCHES, None), self._held_of(BATCHES), dict[str, dict[str, datetime]]()
+        for row in table.rows(held):
             seen.setdefault(str(row["batch_id"]), {}).setdefault(str(row["manifest_sha256"]), _time(row["recorded_at"]))
-        return seen
+        return {batch.batch_id: batch for batch in table.newest(_BATCH, held)}, seen
 
     # files
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, cast
@@ -9,8 +10,11 @@ from typing import Any, cast
 import pytest
 
 from cartlake import ledgertable
+from cartlake.engines.base import Engine
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.lake import Lake, running
+from cartlake.ledger import Ledger
+from cartlake.tasks.arrivals import look
 from tests.pipeline.shop import Shop, customer
 
 GROWING = ("batches", "batch_files", "files")
@@ -77,3 +81,24 @@ def files(shop: Shop) -> list[int]:
     with shop.lake._door.locked() as context:
         engine = cast(EmbeddedEngine, context.engine)
         return [len(engine._store.files(f"ledger_{name}", None)) for name in GROWING]
+
+
+def test_batches_and_their_manifests_are_told_of_one_moment_though_others_record_meanwhile(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.deliver("b1", customers=[customer()])
+    shop.run()
+    with shop.lake._door.locked() as context:
+        other, count, read = Ledger(context.engine), itertools.count(), ledgertable.LedgerTable.read
+        batch = context.ledger.batches()["b1"]
+
+        def read_and_go_on(table: ledgertable.LedgerTable, engine: Engine) -> object:
+            found = read(table, engine)
+            number = next(count)
+            other.record_batches([replace(batch, batch_id=f"new-{number}", manifest_sha256=f"{number:064}")])
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ledgertable.LedgerTable, "read", read_and_go_on)
+            _, known = look(context)
+    assert {*known.manifests} == {*known.batches} != {"b1"}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from cartlake import landing
 from cartlake.core.arrival import files_to_hash
-from cartlake.core.batch import BatchStatus, Known, Landing
+from cartlake.core.batch import Batch, BatchStatus, Known, Landing
 from cartlake.core.names import shown
 from cartlake.disk import flush, sync
 from cartlake.errors import UsageError
@@ -25,17 +26,17 @@ def look(context: Context) -> tuple[Landing, Known]:
     ledger = context.ledger
     rejected = (file for file in ledger.files() if file.status == "rejected")
     refused = frozenset((file.file_name, file.file_sha256, file.batch_date) for file in rejected)
-    known = Known(ledger.batches(), _claimed(context), ledger.manifests_seen(), refused=refused)
+    batches, manifests = ledger.recorded_batches()
+    known = Known(batches, _claimed(context, batches), manifests, refused=refused)
     hashes = landing.hashes(settings.landing_folder, files_to_hash(seen, known))
     return seen, replace(known, hashes=hashes)
 
 
-def _claimed(context: Context) -> dict[str, dict[str, str]]:
-    """Per batch the contents it has claimed. A rejected one counts until the batch runs again: it is no correction of
-    itself, but once the batch runs it takes what has landed in its place."""
-    batches = context.ledger.batches()
+def _claimed(context: Context, batches: Mapping[str, Batch]) -> dict[str, dict[str, str]]:
+    """Per batch of these the contents it has claimed. A rejected one counts until the batch runs again: it is no
+    correction of itself, but once the batch runs it takes what has landed in its place."""
     claimed: dict[str, dict[str, str]] = {}
-    for file in context.ledger.batch_files():
+    for file in context.ledger.batch_files(batches):
         if file.status != "rejected" or batches[file.batch_id].status is not BatchStatus.RUNNING:
             claimed.setdefault(file.batch_id, {})[file.file_name] = file.file_sha256
     return claimed
