@@ -53,7 +53,6 @@ def _load(project: Path) -> list[tuple[str, float]]:
 
 
 def _look(project: Path) -> list[tuple[str, float]]:
-
     addresses = dict(_addresses(project))
     following, access = Following(load_settings(project, {}, {})), Access("127.0.0.1")
     parts = []

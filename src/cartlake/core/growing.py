@@ -15,10 +15,9 @@ from cartlake.core.table import Table
 
 @dataclass(frozen=True)
 class Growing:
-    """How the columns of a total grow. `distinct` ones count the different values of a column among the rows for which
-    `counted` is true, `least` and `greatest` are extremes, all others are sums."""
+    """How the columns of a total grow. `distinct` ones count the different values of a column among the counted rows,
+    `least` and `greatest` are extremes, all others are sums."""
 
-    counted: str
     distinct: Mapping[str, str]
     least: frozenset[str]
     greatest: frozenset[str]
@@ -30,12 +29,11 @@ _FIRST, _LAST = frozenset({"first_order_date"}), frozenset({"last_order_date"})
 # A day's total does not grow: its lines stand together, so that reading them all is cheaper.
 GROWING = {
     "customer_totals": Growing(
-        _COUNTED,
         {"total_orders": "order_id", "unique_products": "product_id", "unique_categories": "category"},
         _FIRST,
         _LAST,
     ),
-    "product_totals": Growing(_COUNTED, {"total_orders": "order_id", "unique_customers": "customer_id"}, _FIRST, _LAST),
+    "product_totals": Growing({"total_orders": "order_id", "unique_customers": "customer_id"}, _FIRST, _LAST),
 }
 
 
@@ -51,10 +49,10 @@ def earlier(source: str) -> str:
     return f"SELECT {names(ASKED, 'b')} FROM before_{source} b{met} WHERE {_COUNTED} AND ({any_met})"
 
 
-def seen(growing: Growing, key: tuple[str, ...], column: str) -> str:
+def seen(key: tuple[str, ...], column: str) -> str:
     """Per key how many (`seen`) of the values of `column` that `brought` counts were counted before: in `earlier`."""
     pair = (*key, column)
-    brought = f"SELECT {names(pair)} FROM brought WHERE {growing.counted}"
+    brought = f"SELECT {names(pair)} FROM brought WHERE {_COUNTED}"
     return (
         f"SELECT {names(key)}, count(*) AS seen FROM (SELECT DISTINCT {names(pair, 'b')}"
         f" FROM earlier b LEFT SEMI JOIN ({brought}) n ON {same(pair, 'b', 'n')}) AS pairs GROUP BY {names(key)}"

@@ -103,7 +103,7 @@ def _grow(context: Context, model: Model, table: Table) -> None:
         f" ON {same(model.key, 'c', 'k')}",
     )
     for total, column in growing.distinct.items():
-        engine.materialise(f"seen_{total}", seen(growing, model.key, column))
+        engine.materialise(f"seen_{total}", seen(model.key, column))
     shrinking = semi_join(f"after_{source}", "shrinking", model.key)
     engine.define(source, f"SELECT {names(columns)} FROM ({shrinking}) s UNION ALL SELECT * FROM brought")
     engine.materialise("summed", model.sql, context.parameters)
