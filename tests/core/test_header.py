@@ -108,6 +108,7 @@ def test_columns_without_a_name_are_told_apart_by_their_place() -> None:
         (b"\nsep=;\norder_id;note\n", None, "sep=;"),
         (b"sep=\norder_id;note\n", None, "sep="),
         (b"sep=;;\norder_id;note\n", None, "sep=;;"),
+        (b"sep=\0\norder_id\n", None, "sep=\0"),
         (b"order_id;note\nsep=,\n", None, "order_id;note"),
         (b"", None, ""),
     ],

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cartlake.core.contract import Field
-from cartlake.core.jsontext import Json, Unfit
+from cartlake.core.jsontext import Json
+from cartlake.core.lines import Unfit
 
 UNAVAILABLE = "__debezium_unavailable_value"
 """Stands for a value that the source did not send because it had not changed."""

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
+from cartlake.core.lines import Unfit
+
 MAX_DEPTH = 50
 
 Json = dict[str, "Json"] | list["Json"] | str | bool | None
@@ -20,14 +22,6 @@ class Number(str):
     """A number, as it is written."""
 
     __slots__ = ()
-
-
-class Unfit(Exception):
-    """Why a text is no record; `reason` is a code."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def parse(text: str) -> Json:

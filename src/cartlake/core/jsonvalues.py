@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from cartlake.core.contract import Field
-from cartlake.core.jsontext import Json, Number, Unfit, written
+from cartlake.core.jsontext import Json, Number, written
+from cartlake.core.lines import Unfit
 
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _POWER = re.compile(r"(-?[0-9.]+)[eE]([+-]?[0-9]{1,3})")

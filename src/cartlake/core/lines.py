@@ -80,6 +80,27 @@ def raw_lines(lines: Iterable[Line], wanted: AbstractSet[int]) -> dict[int, tupl
     return found
 
 
+class Unfit(Exception):
+    """Why a text is no record; `reason` is a code."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def text_of(line: Line, encoding: str, limit: int = MAX_LINE) -> str:
+    """What a line says. Unfit: line_too_long, undecodable, nul_byte."""
+    if isinstance(line, LongLine) or len(line) > limit:
+        raise Unfit("line_too_long")
+    try:
+        text = line.decode(encoding)
+    except UnicodeDecodeError:
+        raise Unfit("undecodable") from None
+    if "\0" in text:
+        raise Unfit("nul_byte")
+    return text
+
+
 def raw_text(lines: Iterable[Line], encoding: str, limit: int) -> str:
     data = b"".join(line.head if isinstance(line, LongLine) else line for line in lines)
     return data[:limit].decode(encoding, "backslashreplace").rstrip("\r\n")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from cartlake.core import debezium
 from cartlake.core.contract import Contract, Field, spelled
 from cartlake.core.header import OPERATION, Layout
-from cartlake.core.jsontext import Json, Unfit, parse, written
+from cartlake.core.jsontext import Json, parse, written
 from cartlake.core.jsonvalues import cell
-from cartlake.core.lines import Line, LongLine, raw_text
+from cartlake.core.lines import Line, Unfit, raw_text, text_of
 from cartlake.core.profile import MAX_LINE, Profile, Split
 from cartlake.core.records import Bad, Blank, Item, Record
 from cartlake.errors import FileRejected
@@ -79,14 +79,7 @@ class _Reader:
         return Record(number, number, start, end, cells) if cells else Blank(number, start, end)
 
     def _text(self, line: Line, start: int) -> str:
-        if isinstance(line, LongLine) or len(line) > MAX_LINE:
-            raise Unfit("line_too_long")
-        try:
-            text = line.decode(self._codec)
-        except UnicodeDecodeError:
-            raise Unfit("undecodable") from None
-        if "\0" in text:
-            raise Unfit("nul_byte")
+        text = text_of(line, self._codec)
         return (text.removeprefix("\ufeff") if start == 0 else text).strip(" \t\r\n")
 
     def _cells(self, text: str) -> tuple[str | None, ...]:
