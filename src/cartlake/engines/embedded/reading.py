@@ -15,7 +15,8 @@ from cartlake.core.records import Bad, Record
 from cartlake.engines.base import RecordCount, RecordSource
 from cartlake.engines.embedded.duck import Duck, literal, quote
 
-_CHUNK, _BLOCK = 50_000, 1 << 20
+_CHUNK = 50_000
+_BLOCK = 1 << 16  # bytes; larger ones are looked through more slowly
 _UNREADABLE = {
     "_record": "BIGINT",
     "_line": "BIGINT",
