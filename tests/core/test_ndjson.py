@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cartlake.core.contract import Contract, Field
+from cartlake.core.items import Bad, Blank, Item, Record
 from cartlake.core.lines import physical_lines
 from cartlake.core.ndjson import JsonLayout, find_json_layout
 from cartlake.core.odcs import parse_contract
 from cartlake.core.profile import MAX_LINE, Profiler, Split
-from cartlake.core.records import Bad, Blank, Item, Record
 from cartlake.errors import ContractError, FileRejected
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "payments_changes" / "contracts" / "payments.yaml"

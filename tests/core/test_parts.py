@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cartlake.core import profile
+from cartlake.core.items import Bad, Item, Record
 from cartlake.core.lines import physical_lines
 from cartlake.core.profile import Profile, Profiler
-from cartlake.core.records import Bad, Dialect, Item, Place, Record, split
+from cartlake.core.records import Dialect, Place, split
 
 HEADER = ("order_id", "note")
 

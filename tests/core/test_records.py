@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from cartlake.core import lines as core_lines
 from cartlake.core import profile as core_profile
 from cartlake.core import records
+from cartlake.core.items import Bad, Blank, Header, Item, Record
 from cartlake.core.lines import LongLine, physical_lines, raw_lines
 from cartlake.core.profile import Profile, Profiler
-from cartlake.core.records import Bad, Blank, Dialect, Header, Item, Record, split
+from cartlake.core.records import Dialect, split
 
 H = b"id,name,qty\n"
 HEADER = Header(1, 0, 12, ("id", "name", "qty"))

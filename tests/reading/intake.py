@@ -16,12 +16,12 @@ from cartlake import landing
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.entries import StagedFile
+from cartlake.core.items import Bad, Record
 from cartlake.core.lines import physical_lines
 from cartlake.core.manifest import ExpectedFile
 from cartlake.core.names import archive_path
 from cartlake.core.odcs import parse_contract
 from cartlake.core.packed import content
-from cartlake.core.records import Bad, Record
 from cartlake.core.tables import QUARANTINE, stage_table
 from cartlake.engines.base import Row
 from cartlake.engines.registry import open_engine

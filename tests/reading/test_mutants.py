@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cartlake.core.header import check_encoding, find_layout, header_text, named_delimiter
+from cartlake.core.items import Bad, Blank, Header, Item, Record
 from cartlake.core.lines import physical_lines
 from cartlake.core.profile import Profile, Profiler
-from cartlake.core.records import Bad, Blank, Dialect, Header, Item, Record, split
+from cartlake.core.records import Dialect, split
 from cartlake.engines.base import RecordSource
 from cartlake.engines.registry import open_engine
 from cartlake.errors import FileRejected

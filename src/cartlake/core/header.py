@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cartlake.core.contract import Contract, spelled
+from cartlake.core.items import Header, Item
 from cartlake.core.lines import Line, physical_lines
 from cartlake.core.profile import Profile, Split
-from cartlake.core.records import SEP_LINE, Dialect, Header, Item, Place, split
+from cartlake.core.records import SEP_LINE, Dialect, Place, split
 from cartlake.errors import FileRejected
 
 DELIMITERS = (",", ";", "\t", "|")

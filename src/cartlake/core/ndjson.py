@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from cartlake.core import debezium
 from cartlake.core.contract import Contract, Field, spelled
 from cartlake.core.header import OPERATION, Layout
+from cartlake.core.items import Bad, Blank, Item, Record
 from cartlake.core.jsontext import Json, parse, written
 from cartlake.core.jsonvalues import cell
 from cartlake.core.lines import Line, Unfit, raw_text, text_of
 from cartlake.core.profile import MAX_LINE, Profile, Split
-from cartlake.core.records import Bad, Blank, Item, Record
 from cartlake.errors import FileRejected
 
 UNKNOWN, REST = "_unknown", "_rest"

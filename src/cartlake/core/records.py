@@ -17,16 +17,15 @@ from functools import cache, partial
 from itertools import accumulate, count, islice
 from typing import NamedTuple, cast
 
+from cartlake.core.items import Bad, Blank, Cells, Header, Item, Record
 from cartlake.core.lines import Line, Unfit, raw_text, text_of
 from cartlake.core.profile import MAX_LINE
 
 MAX_SPAN = 1_000  # physical lines of one record
-BLOCK = 256  # physical lines split at once
+BLOCK = 256  # physical lines read at once; fewer than that
 
 SEP_LINE = re.compile(r"\Asep=([^\r\n\0])[\r\n]*\Z", re.IGNORECASE)
 """What spreadsheets write and read as the first line of a file, to name its delimiter."""
-
-Cells = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -49,51 +48,11 @@ class Place(NamedTuple):
     ordinal: int = 0
 
 
-class Header(NamedTuple):
-    """The first line that is not blank; without cells when it cannot be read."""
-
-    line: int
-    start: int
-    end: int
-    cells: Cells
-
-
-class Record(NamedTuple):
-    """`ordinal` counts records and bad lines from 1, in file order; an empty cell, quoted or not, is None."""
-
-    ordinal: int
-    line: int
-    start: int
-    end: int
-    cells: Cells
-
-
-class Bad(NamedTuple):
-    """What is no record; `raw` is its text without the line end, at most `max_line` bytes of it. `reason` is one of
-    unclosed_quote, stray_quote, too_few_cells, too_many_cells, nul_byte, undecodable, line_too_long, repeated_header.
-    """
-
-    ordinal: int
-    line: int
-    start: int
-    end: int
-    raw: str
-    reason: str
-
-
-class Blank(NamedTuple):
-    """A line without cells: blank, or the `SEP_LINE` that a file may begin with."""
-
-    line: int
-    start: int
-    end: int
-
-
-Item = Header | Record | Bad | Blank
-
-
 def split(lines: Iterable[Line], dialect: Dialect, place: Place | None = None) -> Iterator[Item]:
     """The items of a file in file order, given its `physical_lines`, or those from `place` on.
+
+    What is no record is so for one reason: unclosed_quote, stray_quote, too_few_cells, too_many_cells, nul_byte,
+    undecodable, line_too_long, repeated_header.
 
     Linear: a line with an odd number of quotes ends the search for the quote that closes, as do `MAX_SPAN` lines and
     `max_line` bytes. Holds `BLOCK` lines and one unfinished record.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from cartlake.core.contract import Contract
 from cartlake.core.entries import StagedFile
 from cartlake.core.header import find_layout, header_text
+from cartlake.core.items import Bad, Record
 from cartlake.core.lines import physical_lines
-from cartlake.core.records import Bad, Dialect, Record, split
+from cartlake.core.records import Dialect, split
 from cartlake.errors import FileRejected
 from cartlake.tasks.context import Context
 

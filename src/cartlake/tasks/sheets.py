@@ -10,9 +10,10 @@ from pathlib import Path
 from cartlake.core.contract import Contract
 from cartlake.core.deciding import Held, Wish
 from cartlake.core.header import Layout, check_encoding, find_layout, header_text, named_delimiter
+from cartlake.core.items import Bad, Record
 from cartlake.core.lines import physical_lines
 from cartlake.core.profile import MAX_LINE, Profiler
-from cartlake.core.records import Bad, Dialect, Record, split
+from cartlake.core.records import Dialect, split
 from cartlake.core.sheet import CHECK, ID, INFORMS, check_of, edited_cells, sheet_contract, sheet_text, unmarked
 from cartlake.errors import FileRejected, UsageError
 from cartlake.tasks.archived import ArchivedFile, contract_of

@@ -10,8 +10,8 @@ from arro3.core import Array, DataType, Table
 
 from cartlake.core.clean import delimiters_between_cells
 from cartlake.core.header import Layout
+from cartlake.core.items import Bad, Record
 from cartlake.core.lines import physical_lines
-from cartlake.core.records import Bad, Record
 from cartlake.engines.base import RecordCount, RecordSource
 from cartlake.engines.embedded.duck import Duck, literal, quote
 

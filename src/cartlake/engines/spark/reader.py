@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from cartlake.core.header import Layout
+from cartlake.core.items import Bad, Record
 from cartlake.core.lines import physical_lines
 from cartlake.core.profile import Split
-from cartlake.core.records import Bad, Record
 
 NUMBERS = ("_record", "_line", "_start", "_end")
 TEXTS = ("_raw", "_reason")
