@@ -189,7 +189,7 @@ _MACROS = (
           PARSE_BOOLEAN, PARSE_BOOLEAN),
     _made("token(text)", "lower case, trimmed, runs of blanks and `-` as one `_`", 1, token_sql("duckdb"),
           token_sql("spark")),
-    Function("fingerprint(a, b, ...)", "64 bits, the engine's own: only to find candidates within one statement", 1,
+    Function("fingerprint(a, b, ...)", "64 bits, the engine's own: only to find candidates within one file", 1,
              None, fingerprint_sql("hash"), fingerprint_sql("xxhash64")),
     _by_value("matches(text, 'regex')", "whether a simple regular expression matches a part of the text", 2, 2, 1,
               matches_sql),

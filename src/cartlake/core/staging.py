@@ -30,9 +30,10 @@ DELETES = ("delete", "d")
 
 @dataclass(frozen=True)
 class StageQueries:
-    """Four queries; each result is a relation named like its field before the next one is run.
+    """Five queries; each result is a relation named like its field before the next one is run.
 
-    `repeats` (over `records`): `_record` of the records that equal an earlier one in every cell.
+    `suspects` (over `records`): the fingerprints that several records share; without any, none is a repeat.
+    `repeats` (over `records`, `suspects`): `_record` of the records that equal an earlier one in every cell.
     `typed` (over `records`): `_record`, `_line`, the contract's columns, `_sequence`, `_op`, `_warnings`, `_rescued`,
     and `_errors` but for `sequence_ahead`.
     `judged` (over `typed`, `repeats`): the same for every record that is no repeat, and `_errors` complete: the codes
@@ -40,6 +41,7 @@ class StageQueries:
     `logged` (over `judged`): the sound records, with the columns of the log.
     """
 
+    suspects: str
     repeats: str
     typed: str
     judged: str
@@ -73,7 +75,8 @@ def stage_queries(
     """
     typed = _typed(contract, present, "records") if repaired is None else _typed(contract, repaired, "repaired")
     judged = _judged(contract) if repaired is None else _less_discarded(contract, _judged(contract))
-    return StageQueries(_repeats(present, rescued), typed, judged, _logged(contract))
+    cells = [f"`{name}`" for name in present] + [f"element_at(_rescued, {quoted(name)})" for name in rescued]
+    return StageQueries(_suspects(cells), _repeats(cells), typed, judged, _logged(contract))
 
 
 def checks(contract: Contract) -> tuple[Check, ...]:
@@ -118,21 +121,25 @@ def _cell_checks(field: Field, contract: Contract) -> Iterator[Check]:
         yield Check(damaged_code(field), criticality, broken, essential, f"`{field.name}` is as the system wrote it")
 
 
-def _repeats(present: Sequence[str], rescued: Sequence[str]) -> str:
-    """Fingerprints find the few suspects; only those are compared cell by cell. They are computed twice, because an
-    engine would keep all cells of a step that is used twice."""
-    cells = [f"`{name}`" for name in present] + [f"element_at(_rescued, {quoted(name)})" for name in rescued]
+def _suspects(cells: Sequence[str]) -> str:
+    return f"SELECT _print FROM ({_prints(cells)}) AS prints GROUP BY _print HAVING count(*) > 1"
+
+
+def _repeats(cells: Sequence[str]) -> str:
+    """Only the few suspects are compared cell by cell."""
     named = ", ".join(f"{cell} AS _cell_{n}" for n, cell in enumerate(cells))
     every = ", ".join(f"_cell_{n}" for n in range(len(cells)))
     return f"""
-WITH prints AS (SELECT fingerprint({", ".join(cells)}) AS _print FROM records),
-suspects AS (SELECT _print FROM prints GROUP BY _print HAVING count(*) > 1),
-marked AS (SELECT _record, fingerprint({", ".join(cells)}) AS _print, {named} FROM records),
+WITH marked AS ({_prints(cells, f", _record, {named}")}),
 numbered AS (
   SELECT marked._record, row_number() OVER (PARTITION BY {every} ORDER BY marked._record) AS _nth
   FROM marked LEFT SEMI JOIN suspects ON marked._print = suspects._print
 )
 SELECT _record FROM numbered WHERE _nth > 1"""
+
+
+def _prints(cells: Sequence[str], more: str = "") -> str:
+    return f"SELECT fingerprint({', '.join(cells)}) AS _print{more} FROM records"
 
 
 def _typed(contract: Contract, present: Sequence[str], records: str) -> str:

@@ -23,7 +23,7 @@ from cartlake.engines.base import RecordSource
 from cartlake.tasks.context import Context
 from cartlake.tasks.delivery import Delivery, parameters_of
 
-_RECORD = (Column("_record", BIGINT),)
+RECORD = (Column("_record", BIGINT),)
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def judge(
     engine, parameters = context.engine, parameters_of(context, delivery)
     with engine.scope():
         engine.records("delivered", source)
-        engine.values("wanted", _RECORD, [(record,) for record in wanted])
-        engine.values("repeats", _RECORD, [])
+        engine.values("wanted", RECORD, [(record,) for record in wanted])
+        engine.values("repeats", RECORD, [])
         for name in ("", "_unreadable"):
             chosen = f"SELECT r.* FROM delivered{name} r LEFT SEMI JOIN wanted w ON r._record = w._record"
             engine.define(f"records{name}", chosen)

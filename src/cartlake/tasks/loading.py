@@ -16,13 +16,14 @@ from cartlake.core.ndjson import UNKNOWN, JsonLayout, find_json_layout
 from cartlake.core.packed import MAGIC, is_packed, require_unpackable
 from cartlake.core.rules import quoted
 from cartlake.core.snapshots import with_presence
+from cartlake.core.staging import StageQueries
 from cartlake.core.table import BIGINT, STRING, Column
 from cartlake.core.tables import QUARANTINE, stage_table
-from cartlake.engines.base import RecordSource, Row
+from cartlake.engines.base import Engine, RecordSource, Row
 from cartlake.errors import EngineError, FileRejected
 from cartlake.tasks.context import Context
 from cartlake.tasks.delivery import Delivery, parameters_of
-from cartlake.tasks.judging import Decided, define_decided, standing
+from cartlake.tasks.judging import RECORD, Decided, define_decided, standing
 
 _RAW = (Column("_record", BIGINT), Column("_start", BIGINT), Column("_end", BIGINT), Column("_raw", STRING))
 _HEAD = 1 << 20
@@ -78,7 +79,7 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
     count = engine.records("records", source)
     decided = define_decided(context, delivery, source, standing(context, delivery))
     queries, parameters = decided.queries, parameters_of(context, delivery)
-    duplicates = engine.materialise("repeats", queries.repeats)
+    duplicates = _define_repeats(engine, queries)
     engine.define("typed", queries.typed, parameters)
     judged = engine.materialise("judged", queries.judged, parameters)
     logged = queries.logged
@@ -104,6 +105,14 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
     is_logged = good or (contract.delivery == "snapshot" and quarantined)
     engine.replace(stage_table(contract), delivery.slice, "logged" if is_logged else None)
     return _staged_file(delivery, counts, source, listed(drift))
+
+
+def _define_repeats(engine: Engine, queries: StageQueries) -> int:
+    """`repeats`; how many they are."""
+    if engine.materialise("suspects", queries.suspects):
+        return engine.materialise("repeats", queries.repeats)
+    engine.values("repeats", RECORD, [])
+    return 0
 
 
 def _drift(context: Context, layout: Layout) -> list[str]:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from cartlake.core.batch import BatchStatus
-from cartlake.core.contract import Contract
 from cartlake.core.entries import Preparation, Publication
-from cartlake.core.sqltext import names, same, semi_join
+from cartlake.core.sqltext import names, semi_join
 from cartlake.core.table import Table
 from cartlake.core.tables import prepared_table
 from cartlake.errors import CommitConflict, EngineError
@@ -41,7 +40,7 @@ def publish_changes(
     if None). A table that `base` does not name is replaced whole."""
     base = base or context.ledger.latest_publication()
     merged = {table.name: _merge(context, table, base) for table in tables}
-    _check(context, tables, dict(base.tables) | merged)
+    _check(context, tables, dict(base.tables) | merged, base)
     return publish_versions(context, merged, acceptance, batch_id, kind)
 
 
@@ -101,40 +100,42 @@ def _as_of_date(context: Context, acceptance: Acceptance) -> date | None:
     return max((day for day in days if day is not None), default=None)
 
 
-def _check(context: Context, tables: Sequence[Table], versions: Mapping[str, int]) -> None:
-    """The touched keys of every merged table are as they must be."""
+def _check(context: Context, tables: Sequence[Table], versions: Mapping[str, int], base: Publication) -> None:
+    """The touched keys of every merged table are as they must be; of one that was replaced whole, all keys are."""
     contracts = {contract.table: contract for contract in context.contracts}
     for table in tables:
         context.engine.read("merged", table, versions[table.name])
         contract = contracts.get(table.name)
-        own = _interval_check(table, contract) if contract else _key_check(table)
-        _refuse(context, table, own, _changes_check(table))
+        key, kept, touched = contract.key if contract else table.key, "merged", "merged"
+        if not is_anew(context, table, base):
+            changes = f"changes_{table.name}"
+            kept, touched = (f"({semi_join('merged', changes, each)})" for each in (table.key, key))
+        own = _interval_check(key, touched) if contract else _key_check(key, touched)
+        _refuse(context, table, own, _changes_check(table, kept))
     if {table.name for table in tables} & {"orders", ORDER_LINES}:
         _check_no_fan_out(context, versions)
 
 
-def _changes_check(table: Table) -> str:
+def _changes_check(table: Table, kept: str) -> str:
     """As many of the changed rows stand in the table as were not deletes."""
-    kept = f"SELECT count(*) AS kept FROM merged m LEFT SEMI JOIN changes_{table.name} c ON {same(table.key, 'm', 'c')}"
     expected = f"SELECT count_if(_change <> 'delete') AS expected FROM changes_{table.name}"
-    return f"SELECT abs(kept - expected) AS changes_lost FROM ({kept}) k CROSS JOIN ({expected}) e"
+    counted = f"SELECT count(*) AS kept FROM {kept} r"
+    return f"SELECT abs(kept - expected) AS changes_lost FROM ({counted}) k CROSS JOIN ({expected}) e"
 
 
-def _key_check(table: Table) -> str:
+def _key_check(key: Sequence[str], touched: str) -> str:
     """Keys are unique."""
-    key, touched = names(table.key), semi_join("merged", f"changes_{table.name}", table.key)
-    repeated = f"SELECT {key} FROM ({touched}) t GROUP BY {key} HAVING count(*) > 1"
+    repeated = f"SELECT {names(key)} FROM {touched} t GROUP BY {names(key)} HAVING count(*) > 1"
     return f"SELECT count(*) AS keys_not_unique FROM ({repeated}) r"
 
 
-def _interval_check(table: Table, contract: Contract) -> str:
+def _interval_check(key: Sequence[str], touched: str) -> str:
     """No two versions of a key overlap or begin together, at most one is open, none has zero width."""
-    following = f"lead(valid_from) OVER (PARTITION BY {names(contract.key)} ORDER BY valid_from) AS next_from"
-    touched = semi_join("merged", f"changes_{table.name}", contract.key)
+    following = f"lead(valid_from) OVER (PARTITION BY {names(key)} ORDER BY valid_from) AS next_from"
     return (
         "SELECT count_if(next_from IS NOT NULL AND (valid_to IS NULL OR valid_to > next_from)) AS intervals_overlap,"
         " count_if(valid_to <= valid_from OR is_current <> (valid_to IS NULL)) AS interval_empty"
-        f" FROM (SELECT valid_from, valid_to, is_current, {following} FROM ({touched}) t) v"
+        f" FROM (SELECT valid_from, valid_to, is_current, {following} FROM {touched} t) v"
     )
 
 
