@@ -164,7 +164,12 @@ def _judge(
     queries = stage_queries(contract, columns, unknown)
     db.execute("SET TimeZone = 'UTC'")
     _fill(db, columns, rows, rescued)
-    for name, sql in (("suspects", queries.suspects), ("repeats", queries.repeats), ("typed", queries.typed), ("judged", queries.judged)):
+    for name, sql in (
+        ("suspects", queries.suspects),
+        ("repeats", queries.repeats),
+        ("typed", queries.typed),
+        ("judged", queries.judged),
+    ):
         db.execute(f"CREATE TABLE {name} AS {compile_sql(sql, 'duckdb', {**BATCH, **params})}")
 
 

@@ -8,11 +8,12 @@ import pytest
 
 from cartlake.core import history
 from cartlake.core.table import Table
+from cartlake.engines.base import Where
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import EngineError
 from tests.pipeline.shop import Shop, a_day, order
 
-MERGE = EmbeddedEngine.merge
+MERGE, REPLACE = EmbeddedEngine.merge, EmbeddedEngine.replace
 
 
 def twice(engine: EmbeddedEngine, table: Table, changes: str) -> int:
@@ -71,3 +72,46 @@ def test_what_was_merged_wrongly_is_not_published_and_merged_again(
     assert shop.statuses() == {"b1": "published", "b2": "published"}
     assert shop.rows("SELECT order_id, order_amount FROM enriched_orders WHERE order_id = 'O-9'") != []
     assert shop.one("SELECT count(*) FROM orders WHERE order_id = 'O-1'") == 2
+
+
+def doubled(table: Table, relation: str) -> str:
+    rows = f"SELECT {', '.join(table.column_names)} FROM {relation}"
+    return f"{rows} UNION ALL {rows}"
+
+
+def lessened(table: Table, relation: str) -> str:
+    return f"SELECT {', '.join(table.column_names)} FROM {relation} LIMIT 0"
+
+
+def closed(table: Table, relation: str) -> str:
+    shown = ", ".join("FALSE AS is_current" if name == "is_current" else name for name in table.column_names)
+    return f"SELECT {shown} FROM {relation}"
+
+
+@pytest.mark.parametrize(
+    ("table", "wrongly", "code"),
+    [
+        ("orders", doubled, "intervals_overlap"),
+        ("enriched_orders", doubled, "keys_not_unique"),
+        ("orders", lessened, "changes_lost"),
+        ("customers", closed, "interval_empty"),
+    ],
+)
+def test_what_was_made_wrongly_for_a_first_publication_is_not_published(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, table: str, wrongly: Callable[[Table, str], str], code: str
+) -> None:
+    def replace(engine: EmbeddedEngine, replaced: Table, where: Where, relation: str | None) -> int:
+        if replaced.name == table:
+            assert relation
+            engine.materialise("_wrong", wrongly(replaced, relation))
+            relation = "_wrong"
+        return REPLACE(engine, replaced, where, relation)
+
+    shop.deliver("b1", **a_day())
+    with monkeypatch.context() as patched:
+        patched.setattr(EmbeddedEngine, "replace", replace)
+        with pytest.raises(EngineError) as refused:
+            shop.run()
+    assert refused.value.code == code
+    shop.run()
+    assert shop.statuses() == {"b1": "published"}

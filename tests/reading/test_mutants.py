@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,6 +154,39 @@ def test_an_engine_reads_mutated_files_as_the_splitter_does(tmp_path: Path) -> N
     fast, slow = read_by_engine(tmp_path, 0, 1_500)
     assert fast > 100
     assert slow > 500
+
+
+def test_a_worker_reads_parts_of_a_clean_file_fast_as_the_splitter_does(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="comes with Spark")
+    from cartlake.engines.spark.reader import Reader
+
+    fast = slow = 0
+    for of in mutants(0, 3_000):
+        source = layout_of(of, profiled(of.data, 1 << 20))
+        if source is None or not source.profile.clean or source.codec != "utf-8":
+            continue
+        path, data = tmp_path / "file.csv", of.data
+        if of.seed % 2 and data.endswith(b"\n"):
+            data += data.splitlines(keepends=True)[0].removeprefix(codecs.BOM_UTF8)
+        path.write_bytes(data)
+        reader = partial(Reader, path, source.codec, source.layout)
+        for part in parted(data):
+            batch = pa.RecordBatch.from_pylist([part])
+            quickly, strictly = (list(reader(is_clean)([batch])) for is_clean in (True, False))
+            assert quickly == strictly, f"{part} of {of}"
+            is_fast = reader(True).read_clean(**part) is not None
+            fast, slow = fast + is_fast, slow + (not is_fast)
+    assert fast > 300
+    assert slow > 50
+
+
+def parted(data: bytes) -> list[dict[str, int]]:
+    """A clean file in two parts, as Spark's workers read them."""
+    lines = data.splitlines(keepends=True)
+    half = max(1, len(lines) // 2)
+    cut = len(b"".join(lines[:half]))
+    parts = [{"start": 0, "end": cut, "line": 1}, {"start": cut, "end": len(data), "line": half + 1}]
+    return [part for part in parts if part["start"] < part["end"]]
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ class Reader:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for part in batch.to_pylist():
-                fast = self._read_clean(**part) if self.is_clean else None
+                fast = self.read_clean(**part) if self.is_clean else None
                 if fast is not None:
                     yield fast
                     continue
@@ -43,7 +43,7 @@ class Reader:
                 while chunk := list(itertools.islice(items, _CHUNK)):
                     yield self._batch(chunk)
 
-    def _read_clean(self, start: int, end: int, line: int) -> pa.RecordBatch | None:
+    def read_clean(self, start: int, end: int, line: int) -> pa.RecordBatch | None:
         """The records of a part of a clean file as PyArrow reads them, if it reads one from each line."""
         with self.path.open("rb") as file:
             file.seek(start)
@@ -73,7 +73,9 @@ class Reader:
                 pa.BufferReader(data),
                 csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
                 csv.ParseOptions(delimiter=delimiter),
-                csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True),
+                csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+                ),
             )
         except pa.ArrowInvalid:
             return None
