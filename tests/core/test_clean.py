@@ -27,6 +27,7 @@ NOT_PLAIN = [
     b'id,name\n1,","\n2, "y" \n',
     b'id,name\n"1"x,y\n',
     b'id,name\n1,""""\n',
+    b'id,name\n1,"x" ""\n',
 ]
 
 
@@ -47,6 +48,11 @@ def test_quotes_anywhere_else_are_not(data: bytes) -> None:
 def test_another_delimiter_has_other_borders() -> None:
     assert between(b'id;name\n1;"a,b"\n', delimiter=";") == 2
     assert between(b'id;name\n1;"a,b"\n') is None
+
+
+def test_a_part_of_a_delimiter_is_no_border() -> None:
+    assert between("idéname\n1é2\n".encode(), delimiter="é") == 2
+    assert between('idéname\n1éũ"x"\n'.encode(), delimiter="é") is None  # ũ ends in the byte that é ends in
 
 
 @pytest.mark.parametrize(
