@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from cartlake.core.table import Column, Table
 from cartlake.engines.base import Engine
 from cartlake.engines.registry import open_engine
 from cartlake.engines.selects import check_select
-from cartlake.errors import UsageError
+from cartlake.errors import EngineError, UsageError
 from cartlake.settings import load_settings
 
 if TYPE_CHECKING:
@@ -36,6 +38,20 @@ PRICES = Table("prices", (Column("product_id", "string"), Column("price", "bigin
 def test_a_query_calls_no_java_opens_no_file_and_reads_no_setting(sql: str) -> None:
     with pytest.raises(UsageError):
         check_select(sql, ["orders"], "spark")
+
+
+@pytest.mark.spark
+def test_a_server_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    remote = f"sc://localhost:{port}/;token=dapi-secret"
+    started = time.monotonic()
+    with pytest.raises(EngineError) as refused:
+        open_engine(load_settings(tmp_path, {}, {"engine": {"name": "spark", "remote": remote}}))
+    assert (refused.value.code, time.monotonic() - started < 30) == ("spark_unreachable", True)
+    assert f"localhost:{port}" in refused.value.message
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.spark

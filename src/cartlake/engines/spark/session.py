@@ -13,10 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from zipfile import ZipFile
 
 from cartlake.engines.spark.errors import FOREIGN, mapped
 from cartlake.engines.spark.setup import find_java, jars
+from cartlake.errors import EngineError
 from cartlake.settings import EngineSettings
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ LOCAL = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+_PORT = 15_002  # where a remote names none
+_PATIENCE = 10.0  # seconds
 CONNECT = {
     "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
     "spark.sql.artifact.isolation.alwaysApplyClassloader": "true",
@@ -65,6 +69,8 @@ def opened(settings: EngineSettings, given: SparkSession | None = None) -> Opene
         given = _running()
     if given is not None:
         return Opened(given, _lend(given))
+    if settings.remote:
+        _require_listening(settings.remote)
     session = _connect(settings.remote) if settings.remote else local_session(settings)
     if settings.remote:
         _ship(session)
@@ -79,6 +85,18 @@ def _running() -> SparkSession:
     with mapped("find the Spark session"):
         session: SparkSession = Any.builder.getOrCreate()
     return session
+
+
+def _require_listening(remote: str) -> None:
+    """Raises EngineError where nobody listens: the client would try again for ten minutes, and say nothing."""
+    place = urlsplit(remote)
+    host, port = place.hostname or "", place.port or _PORT
+    try:
+        socket.create_connection((host, port), _PATIENCE).close()
+    except OSError as error:
+        said = error.strerror or str(error) or "no answer"
+        hint = "Start the Connect server, or name another one in `remote` below `[engine]`."
+        raise EngineError("spark_unreachable", f"nobody answers at {host}:{port}: {said}", hint=hint) from None
 
 
 def _ship(session: SparkSession) -> None:
