@@ -93,14 +93,16 @@ def _deliver(
 ) -> BatchFile:
     """The content is staged for the batch's date, by this batch or an earlier one, and the ledger says so."""
     ledger, batch = intake.context.ledger, intake.batch
-    files = ledger.files(intake.contract.feed)
+    files, announcing = ledger.files(intake.contract.feed), _announcing(intake, profile)
+    # Other events than those batches made of it: where the batch's own time is that of its events, and none has it.
+    is_new_event = intake.contract.takes_batch_time and batch.event_time not in {one.event_time for one in announcing}
     same = next((f for f in files if f.file_sha256 == profile.sha256 and f.batch_date == batch.batch_date), None)
     is_decided = _is_decided_since(intake, profile.sha256)
     if same is not None and same.status == "staged" and not intake.again and not is_decided:
-        announced = announced_as(same, batch.batch_id, expected, landed, is_new_event=_has_new_time(intake, profile))
+        announced = announced_as(same, batch.batch_id, expected, landed, is_new_event=is_new_event)
         ledger.record_files([], [announced])
         return announced
-    others = _published_with(intake, profile)
+    others = [other for other in announcing if other.status is BatchStatus.PUBLISHED]  # this changes them too
     revision = same.revision if same else _revision(batch, expected, files)
     is_published = bool(others) or batch.status is BatchStatus.PUBLISHED
     delivery = Delivery(
@@ -109,7 +111,7 @@ def _deliver(
     staged = load(intake.context, delivery)
     if same is not None and same.status != "rejected":
         staged = replace(staged, staged_by=same.staged_by, file_name=same.file_name)
-    announced = announced_as(staged, batch.batch_id, expected, is_new_event=_has_new_time(intake, profile))
+    announced = announced_as(staged, batch.batch_id, expected, is_new_event=is_new_event)
     owner = [] if staged.staged_by == batch.batch_id else [announced_as(staged, staged.staged_by, _as_staged(staged))]
     ledger.record_files([staged], [*owner, announced])
     ledger.record_batches(replace(other, restage=True) for other in others)
@@ -122,18 +124,6 @@ def _is_decided_since(intake: _Intake, sha256: str) -> bool:
     decided = [d.recorded_at for d in ledger.decisions() if (d.feed, d.file_sha256, d.batch_date) == key]
     staged = [f.recorded_at for f in ledger.files(key[0]) if (f.feed, f.file_sha256, f.batch_date) == key]
     return any(at > before for at in decided for before in staged if at and before)
-
-
-def _published_with(intake: _Intake, profile: Profile) -> list[Batch]:
-    """Other published batches that announce this content for this date: what is staged again changes them too."""
-    return [other for other in _announcing(intake, profile) if other.status is BatchStatus.PUBLISHED]
-
-
-def _has_new_time(intake: _Intake, profile: Profile) -> bool:
-    """Whether the batch makes other events of this content than the batches that announce it too: its own time is that
-    of the events, and none of the others has it."""
-    times = {other.event_time for other in _announcing(intake, profile)}
-    return intake.contract.takes_batch_time and intake.batch.event_time not in times
 
 
 def _announcing(intake: _Intake, profile: Profile) -> list[Batch]:
