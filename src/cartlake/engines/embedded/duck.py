@@ -28,6 +28,7 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 _CHUNK = 10_000  # rows that are Python's at once
 _TEXTS = re.compile(r"'[^']*'")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_MORE_MEMORY = "Give the engine more: `memory_limit` below `[engine]` in cartlake.toml. What was done stands."
 
 
 def duck_type(spark_type: str) -> str:
@@ -153,7 +154,8 @@ def mapped(doing: str) -> Iterator[None]:
     except (duckdb.Error, OSError) as error:
         quoted = _TEXTS if isinstance(error, duckdb.BinderException | duckdb.CatalogException) else _QUOTED
         said = quoted.sub("'…'", str(error)).split("\n\n")[0].replace("\n", " ")[:500]
-        raise EngineError("engine_failed", f"{doing}: {type(error).__name__}: {said}") from None
+        hint = _MORE_MEMORY if isinstance(error, duckdb.OutOfMemoryException) else None
+        raise EngineError("engine_failed", f"{doing}: {type(error).__name__}: {said}", hint=hint) from None
 
 
 def no_rows(columns: Sequence[Column]) -> str:
