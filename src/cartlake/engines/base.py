@@ -80,6 +80,11 @@ class Engine(Protocol):
         lake's lock."""
         ...
 
+    @property
+    def rows_at_once(self) -> int | None:
+        """How many rows a task should join with many others in one query, for the sake of memory; None for any."""
+        ...
+
     def scope(self) -> AbstractContextManager[None]:
         """Relations made inside are gone afterwards."""
         ...

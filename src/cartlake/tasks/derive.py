@@ -36,10 +36,14 @@ def stored_model_changes(context: Context, base: Publication, touched: Collectio
                 engine.materialise("earlier", earlier(ORDER_LINES))
                 is_narrowed = True
             _grow(context, model, table)
+            found = _materialise_changes(context, table, changes)
+        elif model.name == ORDER_LINES:
+            found = _order_line_changes(context, model, table, touched, anew=anew)
         else:
-            _bind(context, model, table, touched, anew=anew)
+            _bind(context, model, table, anew=anew)
             engine.define("computed", model.sql, context.parameters)
-        if engine.materialise(changes, history.changes_between(table.column_names, table.key, ())) or anew:
+            found = _materialise_changes(context, table, changes)
+        if found or anew:
             changed.append(table)
         engine.define(f"after_{table.name}", history.after(table.column_names, table.key, before, changes))
     return changed
@@ -52,20 +56,45 @@ def is_anew(context: Context, table: Table, base: Publication) -> bool:
     return table.name not in base.tables or (is_model and is_redefined)
 
 
-def _bind(context: Context, model: Model, table: Table, touched: Collection[str], *, anew: bool) -> None:
+def _materialise_changes(context: Context, table: Table, changes: str) -> int:
+    """`changes` from `stored` to `computed`; how many they are."""
+    return context.engine.materialise(changes, history.changes_between(table.column_names, table.key, ()))
+
+
+def _bind(context: Context, model: Model, table: Table, *, anew: bool) -> None:
     """The model's inputs under their own names, and `stored`, restricted to the keys that can have changed: to
     everything if the model is computed anew, and for one of which nothing better is known."""
-    inputs = model.inputs
-    if anew or not (model.name == ORDER_LINES or _is_by_key(model)):
-        for name in inputs:
+    if anew or not _is_by_key(model):
+        for name in model.inputs:
             context.engine.define(name, f"SELECT * FROM after_{name}")
         context.engine.define("stored", f"SELECT * FROM before_{table.name}")
         return
-    if model.name == ORDER_LINES:
-        _bind_order_lines(context, touched)
-    else:
-        _bind_by_key(context, model, inputs[0])
+    _bind_by_key(context, model, model.inputs[0])
     context.engine.define("stored", semi_join(f"before_{table.name}", "scope", model.key))
+
+
+def _order_line_changes(context: Context, model: Model, table: Table, touched: Collection[str], *, anew: bool) -> int:
+    """The changes of the order lines; how many they are. No line depends on another one: where they are more than the
+    engine should look up at once, it does so in parts."""
+    engine, changes, most = context.engine, f"changes_{table.name}", context.engine.rows_at_once
+    engine.define("computed", model.sql, context.parameters)
+    every = "SELECT DISTINCT order_id, order_line FROM after_orders"
+    if anew and (most is None or int(str(engine.rows(f"SELECT count(*) AS n FROM ({every}) e")[0]["n"])) <= most):
+        _bind(context, model, table, anew=True)
+        return _materialise_changes(context, table, changes)
+    count = engine.materialise("scope", every if anew else _lines_in_scope(context, touched))
+    if most is None or count <= most:
+        _bind_order_lines(context, table)
+        return _materialise_changes(context, table, changes)
+    nth = f"row_number() OVER (ORDER BY {names(_LINE)}) AS _nth"
+    engine.materialise("every_line", f"SELECT {names(_LINE)}, {nth} FROM scope")
+    parts, found = [(f"{changes}_{first}", first) for first in range(0, count, most)], 0
+    for part, first in parts:
+        engine.define("scope", f"SELECT * FROM every_line WHERE _nth > {first} AND _nth <= {first + most}")
+        _bind_order_lines(context, table)
+        found += _materialise_changes(context, table, part)
+    engine.define(changes, " UNION ALL ".join(f"SELECT * FROM {part}" for part, _ in parts))
+    return found
 
 
 def _is_by_key(model: Model) -> bool:
@@ -112,10 +141,9 @@ def _grow(context: Context, model: Model, table: Table) -> None:
     engine.define("stored", semi_join(f"before_{table.name}", keys, model.key))
 
 
-def _bind_order_lines(context: Context, touched: Collection[str]) -> None:
-    """`scope`: the order lines that may look different, because their own versions moved, or what they look up as of
-    their time did, in the histories `touched`; the five histories are restricted to what these lines need."""
-    engine = context.engine
+def _lines_in_scope(context: Context, touched: Collection[str]) -> str:
+    """The order lines that may look different, because their own versions moved, or what they look up as of their time
+    did, in the histories `touched`."""
     moved = [
         f"SELECT e.order_id, e.order_line FROM before_enriched_orders e JOIN ({_moved(context, name, column)}) m"
         f" ON e.{column} = m.{column} WHERE m.is_first OR e.ordered_at >= m.moved_from"
@@ -130,10 +158,16 @@ def _bind_order_lines(context: Context, touched: Collection[str]) -> None:
             f"SELECT e.order_id, e.order_line FROM before_enriched_orders e LEFT SEMI JOIN ({shipped}) m"
             " ON e.order_id = m.order_id"
         )
-    engine.materialise("scope", " UNION ".join(["SELECT order_id, order_line FROM changes_orders", *moved]))
+    return " UNION ".join(["SELECT order_id, order_line FROM changes_orders", *moved])
+
+
+def _bind_order_lines(context: Context, table: Table) -> None:
+    """The five histories, restricted to what the lines of `scope` need, and `stored`, what is known of these lines."""
+    engine = context.engine
     engine.materialise("orders", semi_join("after_orders", "scope", _LINE))
     for name, column in _LOOK_UPS.items():
         engine.define(name, semi_join(f"after_{name}", "orders", (column,)))
+    engine.define("stored", semi_join(f"before_{table.name}", "scope", _LINE))
 
 
 def _moved(context: Context, name: str, column: str) -> str:

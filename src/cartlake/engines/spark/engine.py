@@ -38,6 +38,7 @@ class SparkEngine:
     """A Spark session over the Delta tables of one lake folder or catalog schema."""
 
     target: Literal["spark"] = "spark"
+    rows_at_once: int | None = None
 
     def __init__(self, settings: Settings, session: SparkSession | None = None) -> None:
         self._opened: Opened = opened(settings.engine, session)
