@@ -32,8 +32,7 @@ class EmbeddedEngine(Alone):
     """DuckDB in memory over the Delta tables of one lake folder. One writer at a time: callers hold the lake's lock."""
 
     target: Literal["duckdb"] = "duckdb"
-    # Of five million orders DuckDB ran out of 7 GB in the joins of the enriched ones: it does not spill all of them.
-    rows_at_once: int | None = 2_000_000
+    rows_at_once: int | None = 2_000_000  # DuckDB does not spill every join (docs/adr/0055)
 
     def __init__(self, settings: Settings) -> None:
         settings.lake_folder.mkdir(parents=True, exist_ok=True)
