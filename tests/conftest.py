@@ -55,6 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("spark"))
         elif item.get_closest_marker("xdist_group") is None and _shares_work(item):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if "slow" in item.keywords and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(1800))  # minutes on a free machine, more beside others
     if os.name == "posix":
         return
     lacking = pytest.mark.skip(reason="needs what only POSIX systems have")

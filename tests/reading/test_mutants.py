@@ -197,7 +197,6 @@ def test_spark_reads_mutated_files_as_the_splitter_does(tmp_path: Path, spark_se
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_other_mutated_files_are_read_so_too(tmp_path: Path) -> None:
     """Which ones is told on failure; `mutant(seed)` makes a file again."""
     start = int.from_bytes(os.urandom(4))
