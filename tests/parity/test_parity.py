@@ -323,14 +323,16 @@ def test_in_a_catalog_readers_have_a_view_of_every_name(tmp_path: Path, spark_se
     shop.lake = Lake(settings=load_settings(shop.project, {}, {"engine": engine}), spark=spark_session)
 
     def seen(name: str) -> list[tuple[object, ...]]:
-        found = spark_session.sql(f"SELECT * FROM shop_views.{name}").toArrow().to_pylist()
+        from cartlake.engines.spark.arrow import from_arrow
+
+        found = from_arrow(spark_session.sql(f"SELECT * FROM shop_views.{name}").toArrow())
         return sorted((tuple(row[column] for column in sorted(row)) for row in found), key=repr)
 
     try:
         shop.deliver("b1", **a_day())
         shop.run()
         names = published_names(shop.lake._door.context())
-        shown = {row["tableName"] for row in spark_session.sql("SHOW VIEWS IN shop_views").collect()}
+        shown = {row["viewName"] for row in spark_session.sql("SHOW VIEWS IN shop_views").collect()}
         assert shown >= set(names)
         for name in names:
             columns, found = shop.lake.query(f"SELECT * FROM {name}")
