@@ -55,6 +55,15 @@ def test_a_server_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.spark
+@pytest.mark.parametrize("remote", ["sc://localhost:harbour/;token=dapi-secret", "sc://localhost:70000/"])
+def test_a_port_that_is_none_is_such_an_error_too(tmp_path: Path, remote: str) -> None:
+    with pytest.raises(EngineError) as refused:
+        open_engine(load_settings(tmp_path, {}, {"engine": {"name": "spark", "remote": remote}}))
+    assert refused.value.code == "spark_unreachable"
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.spark
 @pytest.mark.parametrize("kind", ["INT96", "TIMESTAMP_MICROS"])
 def test_a_time_is_what_was_computed_however_the_session_writes_times(
     tmp_path: Path, spark_session: SparkSession, kind: str

@@ -71,9 +71,10 @@ def opened(settings: EngineSettings, given: SparkSession | None = None) -> Opene
         return Opened(given, _lend(given))
     if settings.remote:
         _require_listening(settings.remote)
-    session = _connect(settings.remote) if settings.remote else local_session(settings)
-    if settings.remote:
+        session = _connect(settings.remote)
         _ship(session)
+    else:
+        session = local_session(settings)
     with mapped("start Spark"):
         _set(session)
     return Opened(session, session.stop)
@@ -89,14 +90,18 @@ def _running() -> SparkSession:
 
 def _require_listening(remote: str) -> None:
     """Raises EngineError where nobody listens: the client would try again for ten minutes, and say nothing."""
-    place = urlsplit(remote)
-    host, port = place.hostname or "", place.port or _PORT
     try:
-        socket.create_connection((host, port), _PATIENCE).close()
-    except OSError as error:
-        said = error.strerror or str(error) or "no answer"
+        place = urlsplit(remote)
+        socket.create_connection((place.hostname or "", place.port or _PORT), _PATIENCE).close()
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error) or "no answer"
         hint = "Start the Connect server, or name another one in `remote` below `[engine]`."
-        raise EngineError("spark_unreachable", f"nobody answers at {host}:{port}: {said}", hint=hint) from None
+        raise EngineError("spark_unreachable", f"nobody answers at {_shown(remote)}: {said}", hint=hint) from None
+
+
+def _shown(remote: str) -> str:
+    """Without its parameters: a token may be among them."""
+    return remote.split(";", maxsplit=1)[0]
 
 
 def _ship(session: SparkSession) -> None:
@@ -177,7 +182,7 @@ def _connect(remote: str) -> SparkSession:
     from pyspark.sql.connect.session import SparkSession as Remote
 
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
-    with mapped(f"connect to {remote.split(';', maxsplit=1)[0]}"), warnings.catch_warnings():
+    with mapped(f"connect to {_shown(remote)}"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         session: SparkSession = Remote.builder.remote(remote).create()
     return session
