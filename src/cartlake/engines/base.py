@@ -31,6 +31,11 @@ class RecordSource:
     codec: str
     layout: Layout
 
+    @property
+    def may_be_read_fast(self) -> bool:
+        """Whether a lenient reader may try it; what it finds is to be looked at by `core.clean`."""
+        return self.profile.clean and self.codec == "utf-8" and bool(self.layout.delimiter)
+
 
 @dataclass(frozen=True)
 class RecordCount:

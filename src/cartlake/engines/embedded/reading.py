@@ -48,7 +48,7 @@ def records(database: Duck, name: str, source: RecordSource) -> tuple[RecordCoun
 
 def _may_be_clean(source: RecordSource) -> bool:
     profile, layout = source.profile, source.layout
-    if not layout.delimiter or not profile.clean or source.codec != "utf-8":
+    if not source.may_be_read_fast:
         return False
     with source.path.open("rb") as file:
         chunks = iter(lambda: file.read(_BLOCK), b"")

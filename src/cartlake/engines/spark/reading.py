@@ -21,8 +21,7 @@ def split_in_parallel(session: SparkSession, source: RecordSource) -> DataFrame:
     """The items of the file: `_record`, `_line`, `_start`, `_end`, `_raw` and `_reason` (of what is no record), and the
     cells `c0`, `c1`, …"""
     width = len(source.layout.columns)
-    is_clean = source.profile.clean and source.codec == "utf-8" and bool(source.layout.delimiter)
-    reader = Reader(source.path, source.codec, source.layout, is_clean)
+    reader = Reader(source.path, source.codec, source.layout, source.may_be_read_fast)
     parts = session.createDataFrame(pa.Table.from_pylist(_parts(source), _PART))
     texts = (*TEXTS, *(f"c{place}" for place in range(width)))
     schema = ", ".join([*(f"{name} bigint" for name in NUMBERS), *(f"{name} string" for name in texts)])
