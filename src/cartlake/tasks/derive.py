@@ -78,10 +78,10 @@ def _order_line_changes(context: Context, model: Model, table: Table, touched: C
     engine should look up at once, it does so in parts."""
     engine, changes, most = context.engine, f"changes_{table.name}", context.engine.rows_at_once
     engine.define("computed", model.sql, context.parameters)
-    every = "SELECT DISTINCT order_id, order_line FROM after_orders"
-    if anew and (most is None or int(str(engine.rows(f"SELECT count(*) AS n FROM ({every}) e")[0]["n"])) <= most):
+    if anew and (most is None or int(str(engine.rows("SELECT count(*) AS n FROM after_orders")[0]["n"])) <= most):
         _bind(context, model, table, anew=True)
         return _materialise_changes(context, table, changes)
+    every = "SELECT DISTINCT order_id, order_line FROM after_orders"
     count = engine.materialise("scope", every if anew else _lines_in_scope(context, touched))
     if most is None or count <= most:
         _bind_order_lines(context, table)
