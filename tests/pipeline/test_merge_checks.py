@@ -26,8 +26,11 @@ def never(engine: EmbeddedEngine, table: Table, changes: str) -> int:
 
 
 def with_closed_versions_current(engine: EmbeddedEngine, table: Table, changes: str) -> int:
-    shown = ", ".join("TRUE AS is_current" if name == "is_current" else name for name in table.column_names)
-    return replaced(engine, table, changes, f"SELECT {shown} FROM _merged")
+    return replaced(engine, table, changes, f"SELECT {columns_with(table, 'TRUE')} FROM _merged")
+
+
+def columns_with(table: Table, is_current: str) -> str:
+    return ", ".join(f"{is_current} AS is_current" if name == "is_current" else name for name in table.column_names)
 
 
 def replaced(engine: EmbeddedEngine, table: Table, changes: str, sql: str) -> int:
@@ -84,8 +87,7 @@ def lessened(table: Table, relation: str) -> str:
 
 
 def closed(table: Table, relation: str) -> str:
-    shown = ", ".join("FALSE AS is_current" if name == "is_current" else name for name in table.column_names)
-    return f"SELECT {shown} FROM {relation}"
+    return f"SELECT {columns_with(table, 'FALSE')} FROM {relation}"
 
 
 @pytest.mark.parametrize(
