@@ -204,11 +204,25 @@ def _parsed(text: str, delimiter: str) -> tuple[list[str], list[str]]:
     outlines = plain.split("\n")
     if nul or quote:
         outlines.pop()
-    cells, at = plain.replace("\n", delimiter).split(delimiter), -1
-    for quoted in pieces[1 : 2 * plain.count("\0") : 2]:
-        at = cells.index("\0", at + 1)
-        cells[at] = quoted.replace('""', '"')
+    cells = plain.replace("\n", delimiter).split(delimiter)
+    if quoted := [cell.replace('""', '"') for cell in pieces[1 : 2 * plain.count("\0") : 2]]:
+        _fill(cells, quoted, outlines[0].count(delimiter) + 1 if outlines else 1)
     return cells, outlines
+
+
+def _fill(cells: list[str], quoted: list[str], width: int) -> None:
+    """Each NUL among the cells becomes the next of the `quoted`: whole columns at once where all records quote the
+    columns that the first one, of so many cells, does."""
+    columns = [at for at, cell in enumerate(cells[:width]) if cell == "\0"]
+    marks = [cells[column::width] for column in columns]
+    if sum(map(len, marks)) == len(quoted) == sum(column.count("\0") for column in marks):
+        for nth, column in enumerate(columns):
+            cells[column::width] = quoted[nth :: len(columns)]
+        return
+    at = -1
+    for cell in quoted:
+        at = cells.index("\0", at + 1)
+        cells[at] = cell
 
 
 def _trouble(text: str, delimiter: str) -> str:
