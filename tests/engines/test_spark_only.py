@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +64,61 @@ def test_a_port_that_is_none_is_such_an_error_too(tmp_path: Path, remote: str) -
         open_engine(load_settings(tmp_path, {}, {"engine": {"name": "spark", "remote": remote}}))
     assert refused.value.code == "spark_unreachable"
     assert "secret" not in str(refused.value)
+
+
+_TWO_LAKES = """
+import os
+from pathlib import Path
+from cartlake.core.table import Column
+from cartlake.engines.registry import open_engine
+from cartlake.settings import load_settings
+
+os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+first, second = (open_engine(load_settings(Path(name), {}, {"engine": {"name": "spark"}})) for name in "ab")
+first.close()
+second.values("given", [Column("n", "bigint")], [[41]])
+print(second.rows("SELECT n + 1 AS n FROM given"))
+second.close()
+"""
+_CLASSIC = """
+from pathlib import Path
+from pyspark.sql import SparkSession
+from cartlake.engines.registry import open_engine
+from cartlake.errors import EngineError
+from cartlake.settings import load_settings
+
+session = SparkSession.builder.master("local[1]").getOrCreate()
+try:
+    open_engine(load_settings(Path("a"), {}, {"engine": {"name": "spark"}}))
+except EngineError as error:
+    print(error.code, error.hint)
+session.stop()
+"""
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.parametrize(
+    ("program", "printed"),
+    [
+        pytest.param(_TWO_LAKES, "[{'n': 42}]", id="two lakes at once, in a child of a Connect client"),
+        pytest.param(
+            _CLASSIC,
+            "spark_in_use Give it to cartlake: `Lake(project, spark=session)`.",
+            id="a session without Connect",
+        ),
+    ],
+)
+def test_a_local_server_starts_whatever_else_the_process_does_with_spark(
+    tmp_path: Path, program: str, printed: str
+) -> None:
+    pytest.importorskip("pyspark", reason="pyspark is not installed (make spark-setup)")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=inherited, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == printed, done.stderr[-2_000:]
 
 
 @pytest.mark.spark

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -45,8 +46,12 @@ LOCAL = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+_IS_CLIENT = "SPARK_CONNECT_MODE_ENABLED"
+_IS_LOCAL = "SPARK_LOCAL_REMOTE"  # by this a session's `stop` knows that the server is its own
+_SERVER_PORT = "spark.connect.grpc.binding.port"
 _PORT = 15_002  # where a remote names none
 _PATIENCE = 10.0  # seconds
+_served: list[SparkSession] = []  # the sessions of this process on a server of its own
 CONNECT = {
     "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
     "spark.sql.artifact.isolation.alwaysApplyClassloader": "true",
@@ -75,9 +80,10 @@ def opened(settings: EngineSettings, given: SparkSession | None = None) -> Opene
         _ship(session)
     else:
         session = local_session(settings)
+        _served.append(session)
     with mapped("start Spark"):
         _set(session)
-    return Opened(session, session.stop)
+    return Opened(session, partial(_stop, session))
 
 
 def _running() -> SparkSession:
@@ -130,6 +136,17 @@ def _lend(session: SparkSession) -> Callable[[], None]:
     return restore
 
 
+def _stop(session: SparkSession) -> None:
+    """With its server, if that is a local one and no other lake of this process has a session there."""
+    if session in _served:
+        _served.remove(session)
+    if _served:
+        os.environ.pop(_IS_LOCAL, None)
+    session.stop()
+    if _served:
+        os.environ[_IS_LOCAL] = "1"
+
+
 def _set(session: SparkSession) -> None:
     for name, value in MEANING.items():
         session.conf.set(name, value)
@@ -151,7 +168,7 @@ def local_session(settings: EngineSettings, more: Mapping[str, str] | None = Non
         **CONNECT,
         **MEANING,
         **PLANNING,
-        "spark.connect.grpc.binding.port": str(port),
+        _SERVER_PORT: str(port),
         "spark.databricks.delta.snapshotPartitions": str(min(cores, 2)),
         "spark.driver.extraClassPath": os.pathsep.join(map(str, jars())),
         "spark.sql.shuffle.partitions": str(cores),
@@ -163,25 +180,29 @@ def local_session(settings: EngineSettings, more: Mapping[str, str] | None = Non
     os.environ.setdefault("SPARK_CONNECT_AUTHENTICATE_TOKEN", secrets.token_hex(16))
     with mapped("start Spark"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _serve(cores, port, conf)
+        return _serve(cores, conf)
 
 
-def _serve(cores: int, port: int, conf: Mapping[str, str]) -> SparkSession:
+def _serve(cores: int, conf: Mapping[str, str]) -> SparkSession:
     """`builder.remote("local")` in two steps: in one, it can only listen on the port that everybody else's does."""
     from pyspark.sql import SparkSession as Classic
 
+    os.environ.pop(_IS_CLIENT, None)  # inherited from a client of Connect, it would keep a server from starting
     builder = Classic.builder.master(f"local[{cores}]")
     for name, value in conf.items():
         builder = builder.config(name, value)
-    builder.getOrCreate()
-    os.environ["SPARK_LOCAL_REMOTE"] = "1"  # by this its `stop` knows that the server is its own
+    port = builder.getOrCreate().sparkContext.getConf().get(_SERVER_PORT)  # of another lake, if there is one
+    if port is None:
+        hint = "Give it to cartlake: `Lake(project, spark=session)`."
+        raise EngineError("spark_in_use", "this process has a Spark session of its own, without Connect", hint=hint)
+    os.environ[_IS_LOCAL] = "1"
     return _connect(f"sc://localhost:{port}")
 
 
 def _connect(remote: str) -> SparkSession:
     from pyspark.sql.connect.session import SparkSession as Remote
 
-    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+    os.environ[_IS_CLIENT] = "1"
     with mapped(f"connect to {_shown(remote)}"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         session: SparkSession = Remote.builder.remote(remote).create()
