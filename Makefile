@@ -27,10 +27,10 @@ WITH_SPARK := $(if $(shell command -v java 2>/dev/null),$(HAS_SPARK))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-ci test-all check bundle-check bench browser docs-shots docs-svg spark-setup spark-cluster clean
+.PHONY: help demo test test-ci test-all test-spark test-spark-4.0 check bundle-check bench browser docs-shots docs-svg spark-setup spark-cluster clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(HAS_RUN) ## set up, generate a small shop, run it, show what came out
 	@$(BIN)/cartlake demo $(ARGS)
@@ -41,8 +41,15 @@ test: check $(WITH_SPARK) ## set up, then what has to pass before a commit: lint
 test-ci: $(HAS_DEV) ## what CI runs besides `make test`: the slow tests that it has time for
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "slow and ci" $(ARGS)
 
-test-all: check $(WITH_SPARK) ## the same with the slow tests and fresh random examples
+test-all: check $(WITH_SPARK) ## the same with the slow tests, fresh random examples, and on Spark 4.0
 	$(BIN)/python -m pytest -n auto --dist loadgroup --hypothesis-profile=search $(ARGS)
+	$(if $(WITH_SPARK),$(MAKE) test-spark-4.0)
+
+test-spark-4.0: ## Spark's tests on the oldest Spark that cartlake works with, in an environment of its own
+	$(MAKE) VENV=$(VENV)-spark-4.0 SPARK_PINS=requirements/spark-4.0.txt test-spark
+
+test-spark: $(HAS_DEV) $(HAS_SPARK)
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "spark and not slow" $(ARGS)
 
 check: $(HAS_DEV) ## lint, format, types and layers only
 	$(BIN)/python -m ruff check
@@ -74,7 +81,7 @@ browser: ## install Debian's Chromium, for the tests of the dashboard in a brows
 clean: ## remove everything that was generated, the environment too
 	rm -rf build dist cartlake-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
-	if [ -f "$(VENV)/pyvenv.cfg" ]; then rm -rf "$(VENV)"; fi
+	for made in "$(VENV)" "$(VENV)-spark-4.0"; do if [ -f "$$made/pyvenv.cfg" ]; then rm -rf "$$made"; fi; done
 
 $(HAS_VENV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

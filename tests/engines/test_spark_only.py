@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import socket
 import subprocess
@@ -17,7 +19,8 @@ from cartlake.core.table import Column, Table
 from cartlake.engines.base import Engine
 from cartlake.engines.registry import open_engine
 from cartlake.engines.selects import check_select
-from cartlake.errors import EngineError, UsageError
+from cartlake.engines.spark import setup
+from cartlake.errors import ConfigError, EngineError, UsageError
 from cartlake.settings import load_settings
 
 if TYPE_CHECKING:
@@ -64,6 +67,28 @@ def test_a_port_that_is_none_is_such_an_error_too(tmp_path: Path, remote: str) -
         open_engine(load_settings(tmp_path, {}, {"engine": {"name": "spark", "remote": remote}}))
     assert refused.value.code == "spark_unreachable"
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.spark
+def test_what_errors_quote_is_not_printed_by_spark_either(tmp_path: Path, spark_session: SparkSession) -> None:
+    from pyspark.logger import PySparkLogger
+
+    engine = open_engine(load_settings(tmp_path, {}, {"engine": {"name": "spark"}}), session=spark_session)
+    printed, logger = io.StringIO(), PySparkLogger.getLogger("SQLQueryContextLogger")
+    handler = logging.StreamHandler(printed)
+    logger.addHandler(handler)
+    try:
+        with pytest.raises(EngineError) as failed:
+            engine.rows("SELECT CAST('jane@shop.example' AS bigint) AS n")
+    finally:
+        logger.removeHandler(handler)
+    assert "jane" not in f"{printed.getvalue()}{failed.value}"
+
+
+def test_a_spark_without_a_known_delta_is_named_with_those_that_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "version", lambda _: "4.1.2")
+    with pytest.raises(ConfigError, match=r"4\.1\.2 is installed; local Spark works with those of 4\.0 and 4\.2"):
+        setup.jars()
 
 
 _TWO_LAKES = """

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException, ParseException, PySparkException
+from pyspark.logger import PySparkLogger
 
 from cartlake.errors import CommitConflict, EngineError, TableMissing
 
@@ -48,6 +49,21 @@ def _foreign() -> tuple[type[BaseException], ...]:
 
 
 FOREIGN = _foreign()
+# PySpark prints there what its errors say, and they quote cells.
+_LOGGERS = tuple(map(PySparkLogger.getLogger, ("SQLQueryContextLogger", "DataFrameQueryContextLogger")))
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Errors are not printed to stderr before anybody can catch them."""
+    before = [logger.disabled for logger in _LOGGERS]
+    for logger in _LOGGERS:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, was_disabled in zip(_LOGGERS, before, strict=True):
+            logger.disabled = was_disabled
 
 
 @contextmanager
@@ -56,7 +72,8 @@ def mapped(doing: str, table: str | None = None) -> Iterator[None]:
     CommitConflict. Only of errors from before any row was read the words are kept, without what they quote: others
     quote cells, also outside quotes."""
     try:
-        yield
+        with unlogged():
+            yield
     except FOREIGN as error:
         raise _ours(error, doing, table) from None
 

@@ -14,7 +14,7 @@ from pyspark.errors import PySparkException
 from cartlake.core.table import Table
 from cartlake.engines.base import Commit
 from cartlake.engines.layout import LAYOUT_PROPERTY, PROPERTIES, require_ours
-from cartlake.engines.spark.errors import condition, mapped
+from cartlake.engines.spark.errors import condition, mapped, unlogged
 from cartlake.engines.spark.homes import Home
 from cartlake.engines.spark.text import literal, names, quote
 from cartlake.errors import EngineError, TableMissing
@@ -36,6 +36,7 @@ class SparkTables:
         self._home = home
         self._heads: dict[str, int] = {}
         self._is_set_up = False
+        self._names_newest = True
 
     def name(self, table: str) -> str:
         return self._home.name(table)
@@ -86,10 +87,7 @@ class SparkTables:
 
     def commits(self, table: str, most: int) -> list[Commit]:
         self.version(table)
-        with mapped(f"look at {table}", table):
-            told = self._session.sql(f"DESCRIBE HISTORY {self.name(table)} LIMIT {most}")
-            rows = told.selectExpr("version", "unix_micros(timestamp) AS at", "operation").collect()
-        return [Commit(row["version"], _EPOCH + timedelta(microseconds=row["at"]), row["operation"]) for row in rows]
+        return self._history(table, most)
 
     def commit(self, table: str, statement: str, look: Callable[[DataFrame], object] = lambda _: None) -> int:
         """The version after the statement, which commits once or not at all; `look` sees its result."""
@@ -142,11 +140,21 @@ class SparkTables:
         require_ours(table, {row["key"]: row["value"] for row in rows}.get(LAYOUT_PROPERTY))
 
     def _newest(self, table: str) -> int:
-        try:
-            _ = self._session.sql(f"SELECT * FROM {self.name(table)} VERSION AS OF {_NEVER}").schema
-        except PySparkException as error:
-            if condition(error) == "DELTA_VERSION_NOT_FOUND":
-                return int((error.getMessageParameters() or {})["latest"])
-            with mapped(f"open {table}", table):
-                raise
-        raise EngineError("engine_failed", f"table {table} has no newest version")
+        """Asked for a version that it cannot have, a table tells its newest one, and no job is started; Delta Lake
+        before 4.1 tells it in words only, and there its history is asked."""
+        if self._names_newest:
+            try:
+                with unlogged():
+                    _ = self._session.sql(f"SELECT * FROM {self.name(table)} VERSION AS OF {_NEVER}").schema
+            except PySparkException as error:
+                if condition(error) == "DELTA_VERSION_NOT_FOUND":
+                    return int((error.getMessageParameters() or {})["latest"])
+        [newest] = self._history(table, 1)
+        self._names_newest = False
+        return newest.version
+
+    def _history(self, table: str, most: int) -> list[Commit]:
+        with mapped(f"open {table}", table):
+            told = self._session.sql(f"DESCRIBE HISTORY {self.name(table)} LIMIT {most}")
+            rows = told.selectExpr("version", "unix_micros(timestamp) AS at", "operation").collect()
+        return [Commit(row["version"], _EPOCH + timedelta(microseconds=row["at"]), row["operation"]) for row in rows]
