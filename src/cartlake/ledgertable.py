@@ -46,7 +46,7 @@ class LedgerTable:
         order = "publication_id" if self._table is PUBLICATIONS else "recorded_at"
         with engine.scope():
             engine.read("_ledger", self._table, where=self._where or None)
-            self._rows = engine.rows(f"SELECT * FROM _ledger ORDER BY {order}")
+            self._rows = sorted(engine.rows("SELECT * FROM _ledger"), key=lambda row: cast(Any, row[order]))
         self._version, self._made = version, {}
         return self._rows[-1] if self._rows else None
 
