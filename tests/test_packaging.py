@@ -72,7 +72,15 @@ def test_every_file_of_the_package_is_in_the_wheel_and_the_sdist(sdist: Path, wh
 
 
 @pytest.mark.parametrize(
-    "data", ["contracts/*.yaml", "models/*.sql", "models/*.yml", "dashboard/static/*", "dashboard/templates/*.html"]
+    "data",
+    [
+        "contracts/*.yaml",
+        "models/*.sql",
+        "models/*.yml",
+        "engines/spark/*.properties",
+        "dashboard/static/*",
+        "dashboard/templates/*.html",
+    ],
 )
 def test_contracts_models_and_pages_are_package_data(data: str, sdist: Path, wheel: Path) -> None:
     expected = {path.name for path in PACKAGE.glob(data)}

@@ -105,6 +105,22 @@ second.values("given", [Column("n", "bigint")], [[41]])
 print(second.rows("SELECT n + 1 AS n FROM given"))
 second.close()
 """
+_FAILING = """
+from pathlib import Path
+from cartlake.core.table import Column
+from cartlake.engines.registry import open_engine
+from cartlake.errors import EngineError
+from cartlake.settings import load_settings
+
+engine = open_engine(load_settings(Path("a"), {}, {"engine": {"name": "spark"}}))
+engine.values("given", [Column("email", "string")], [["jane@shop.example"]] * 5_000)
+engine.materialise("kept", "SELECT email FROM given")
+try:
+    engine.materialise("numbers", "SELECT CAST(email AS bigint) AS n FROM kept")
+except EngineError as error:
+    print(error.message)
+engine.close()
+"""
 _CLASSIC = """
 from pathlib import Path
 from pyspark.sql import SparkSession
@@ -128,6 +144,7 @@ session.stop()
     ("program", "printed"),
     [
         pytest.param(_TWO_LAKES, "[{'n': 42}]", id="two lakes at once, in a child of a Connect client"),
+        pytest.param(_FAILING, "compute numbers: CAST_INVALID_INPUT", id="tasks of Spark fail over a cell"),
         pytest.param(
             _CLASSIC,
             "spark_in_use Give it to cartlake: `Lake(project, spark=session)`.",
@@ -135,7 +152,7 @@ session.stop()
         ),
     ],
 )
-def test_a_local_server_starts_whatever_else_the_process_does_with_spark(
+def test_local_spark_starts_fails_and_ends_beside_others_and_prints_no_cell(
     tmp_path: Path, program: str, printed: str
 ) -> None:
     pytest.importorskip("pyspark", reason="pyspark is not installed (make spark-setup)")
@@ -144,6 +161,7 @@ def test_a_local_server_starts_whatever_else_the_process_does_with_spark(
         [sys.executable, "-c", program], env=inherited, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == printed, done.stderr[-2_000:]
+    assert "jane" not in done.stderr
 
 
 @pytest.mark.spark

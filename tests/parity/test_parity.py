@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -347,4 +350,38 @@ def test_in_a_catalog_readers_have_a_view_of_every_name(tmp_path: Path, spark_se
     finally:
         shop.lake.close()
         for schema in ("shop_views", "shop_views_store"):
+            spark_session.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_command_line_runs_both_sample_batches_into_a_catalog(
+    shops: tuple[Shop, Shop], sample_data: Path, spark_session: SparkSession
+) -> None:
+    """Each run is a process of its own; the second one finds nothing to do."""
+    remote = f"sc://localhost:{spark_session.conf.get('spark.connect.grpc.binding.port')}"
+    engine = {"name": "spark", "catalog": "spark_catalog", "schema": "sample_shop", "remote": remote}
+    given = [f"--set=engine.{name}={value}" for name, value in engine.items() if name != "name"]
+    in_catalog, embedded = shops
+    in_catalog.lake.close()
+    for shop in shops:
+        for day in ("2025_01_15", "2025_01_16"):
+            shutil.copytree(sample_data / day, shop.landing, dirs_exist_ok=True)
+    run = [sys.executable, "-c", "from cartlake.cli import main; main()", "run", "--engine=spark", "--json"]
+    try:
+        for statuses in (["published", "published"], []):
+            done = subprocess.run(
+                [*run, "--project", str(in_catalog.project), *given], capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert [batch["status"] for batch in json.loads(done.stdout)] == statuses
+        embedded.run()
+        in_catalog.lake = Lake(settings=load_settings(in_catalog.project, {}, {"engine": engine}))
+        for name in sorted(set(published_names(embedded.lake._door.context())) - UNLIKE):
+            assert rows(in_catalog, name) == rows(embedded, name), name
+        assert not in_catalog.lake.settings.lake_folder.exists(), "every table stands in the catalog"
+    finally:
+        in_catalog.lake.close()
+        embedded.lake.close()
+        for schema in ("sample_shop", "sample_shop_store"):
             spark_session.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")

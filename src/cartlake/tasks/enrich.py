@@ -78,11 +78,11 @@ def changed_tables(
 ) -> list[Table]:
     """The production tables that differ between `base` and `acceptance.after`, each with `changes_<table>` defined.
     `on_found` is told what is worth a row in `validation_results`."""
-    context = evolved(context, acceptance.after)
+    context, files = evolved(context, acceptance.after), context.ledger.batch_files()
     touched = [
         history_table(contract)
         for contract in context.contracts
-        if _history_changes(context, contract, acceptance, base, on_found)
+        if _history_changes(context, contract, acceptance, base, files, on_found)
     ]
     _define_after(context)
     return touched + derive.stored_model_changes(context, base, {table.name for table in touched})
@@ -95,16 +95,21 @@ def _write(context: Context, table: Table) -> int:
 
 
 def _history_changes(
-    context: Context, contract: Contract, acceptance: Acceptance, base: Publication, on_found: OnFound
+    context: Context,
+    contract: Contract,
+    acceptance: Acceptance,
+    base: Publication,
+    files: Sequence[BatchFile],
+    on_found: OnFound,
 ) -> bool:
-    """Defines `before_<table>` and `changes_<table>`; whether there are changes."""
+    """Defines `before_<table>` and `changes_<table>`; whether there are changes. `files` are those of all batches."""
     engine, table = context.engine, history_table(contract)
     before, touched = f"before_{table.name}", f"touched_{table.name}"
     if table.name in base.tables:
         engine.read(before, table, base.tables[table.name])
     else:
         engine.values(before, table.columns, [])
-    files = [file for file in context.ledger.batch_files() if file.feed == contract.feed]
+    files = [file for file in files if file.feed == contract.feed]
     own, times = acceptance.of(contract, base), event_times(context, contract)
     changed = _changed_files(files, own, times)
     snapshots = None

@@ -86,9 +86,11 @@ def judge_batch_times(context: Context, contract: Contract, batch: Batch, earlie
     """What is to be said of the batch where its time is that of its events, and of its snapshot: the keys that it
     deletes are in `ended_<feed>` then. Reads `staged_<feed>`; `earlier` are batches before it that are not published
     yet."""
+    if not contract.takes_batch_time:
+        return []
     files = [file for file in context.ledger.batch_files() if file.feed == contract.feed and file.status == "staged"]
     own = [file for file in files if file.batch_id == batch.batch_id]
-    if not own or not contract.takes_batch_time:
+    if not own:
         return []
     judged = [judge_time(contract, batch)]
     if contract.delivery == "snapshot":

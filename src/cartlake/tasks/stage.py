@@ -54,8 +54,10 @@ def _taken_in(intake: _Intake) -> Iterator[BatchFile]:
             yield _from_landing(intake, expected, file, known.get(expected.name))
         elif expected.name in known:
             yield _from_archive(intake, expected, known[expected.name])
-        elif (refused := _refused_elsewhere(intake, expected)) is not None:
-            yield _deliver(intake, expected, refused, landing.profile_archived(refused))
+        elif (expected.name, expected.sha256, intake.batch.batch_date) in knowledge.refused:
+            refused = _refused_elsewhere(intake, expected)
+            if refused is not None:
+                yield _deliver(intake, expected, refused, landing.profile_archived(refused))
 
 
 def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, known: BatchFile | None) -> BatchFile:
@@ -122,7 +124,8 @@ def _is_decided_since(intake: _Intake, sha256: str) -> bool:
     """Whether somebody decided about a record of the content since it was staged: then it is staged again."""
     ledger, key = intake.context.ledger, (intake.contract.feed, sha256, intake.batch.batch_date)
     decided = [d.recorded_at for d in ledger.decisions() if (d.feed, d.file_sha256, d.batch_date) == key]
-    staged = [f.recorded_at for f in ledger.files(key[0]) if (f.feed, f.file_sha256, f.batch_date) == key]
+    files = ledger.files(key[0]) if decided else []
+    staged = [f.recorded_at for f in files if (f.feed, f.file_sha256, f.batch_date) == key]
     return any(at > before for at in decided for before in staged if at and before)
 
 
@@ -130,8 +133,9 @@ def _announcing(intake: _Intake, profile: Profile) -> list[Batch]:
     """The other batches that announce this content for this date."""
     ledger, key = intake.context.ledger, (intake.contract.feed, profile.sha256, intake.batch.batch_date)
     found = {f.batch_id for f in ledger.batch_files() if (f.feed, f.file_sha256, f.batch_date) == key}
-    batches = ledger.batches()
-    return [batches[batch_id] for batch_id in sorted(found - {intake.batch.batch_id})]
+    others = sorted(found - {intake.batch.batch_id})
+    batches = ledger.batches() if others else {}
+    return [batches[batch_id] for batch_id in others]
 
 
 def _as_staged(file: StagedFile) -> ExpectedFile:

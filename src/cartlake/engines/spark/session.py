@@ -33,12 +33,12 @@ MEANING = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"
 # Without effect on results: planning a window over the cells of a wide table takes half a minute otherwise, because
 # Spark derives constraints for every combination of a column's names. Not every server lets us.
 PLANNING = {"spark.sql.constraintPropagation.enabled": "false"}
+_LOGGING = Path(__file__).with_name("log4j2.properties").as_uri()
 # Spark's defaults are tuned for clusters: on one machine and with small tables they make every step three times as
 # long. Code generation pays for itself from millions of rows on.
 LOCAL = {
     "spark.databricks.delta.allFilesInCrc.verificationMode.forceOnNonUTC.enabled": "false",
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -Duser.timezone=UTC",
-    "spark.log.level": "ERROR",
+    "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC -Duser.timezone=UTC -Dlog4j2.configurationFile={_LOGGING}",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -80,7 +80,6 @@ def opened(settings: EngineSettings, given: SparkSession | None = None) -> Opene
         _ship(session)
     else:
         session = local_session(settings)
-        _served.append(session)
     with mapped("start Spark"):
         _set(session)
     return Opened(session, partial(_stop, session))
@@ -196,7 +195,9 @@ def _serve(cores: int, conf: Mapping[str, str]) -> SparkSession:
         hint = "Give it to cartlake: `Lake(project, spark=session)`."
         raise EngineError("spark_in_use", "this process has a Spark session of its own, without Connect", hint=hint)
     os.environ[_IS_LOCAL] = "1"
-    return _connect(f"sc://localhost:{port}")
+    session = _connect(f"sc://localhost:{port}")
+    _served.append(session)
+    return session
 
 
 def _connect(remote: str) -> SparkSession:
