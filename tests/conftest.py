@@ -40,8 +40,6 @@ def examples(fixed: int) -> int:
 SMALL_SPARK = {
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.default.parallelism": "1",
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
-    " -Duser.timezone=UTC",  # the simple compiler alone would get 48 MB, which five clients fill
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.shuffle.partitions": "1",
@@ -94,11 +92,14 @@ def spark_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSes
     """The one Spark of a test run, behind Spark Connect."""
     if find_spec("pyspark") is None:
         pytest.skip("pyspark is not installed (make spark-setup)")
-    from cartlake.engines.spark.session import local_session
+    from cartlake.engines.spark.session import LOCAL, local_session
 
+    options = "spark.driver.extraJavaOptions"
+    # The simple compiler alone would get 48 MB, which five clients fill.
+    java = {options: f"{LOCAL[options]} -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"}
     warehouse = {"spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse"))}
     try:
-        session = local_session(EngineSettings(name="spark", threads=2), SMALL_SPARK | warehouse)
+        session = local_session(EngineSettings(name="spark", threads=2), SMALL_SPARK | java | warehouse)
     except ConfigError as error:
         pytest.skip(f"Spark cannot start: {error.message}")
     yield session

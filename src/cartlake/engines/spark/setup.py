@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from cartlake import usercache
@@ -95,7 +94,8 @@ def fetch() -> list[Path]:
 
 def _release() -> _Release:
     """The one for the PySpark that is installed. Raises ConfigError if none is known."""
-    spark = version("pyspark")
+    from pyspark import __version__ as spark
+
     release = _RELEASES.get(".".join(spark.split(".")[:2]))
     if release is None:
         known = " and ".join(_RELEASES)
