@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from cartlake import landing
 from cartlake.core.arrival import files_to_claim
-from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.batch import Batch, BatchStatus, Known
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, StagedFile
 from cartlake.core.manifest import ExpectedFile, differs
@@ -54,10 +54,8 @@ def _taken_in(intake: _Intake) -> Iterator[BatchFile]:
             yield _from_landing(intake, expected, file, known.get(expected.name))
         elif expected.name in known:
             yield _from_archive(intake, expected, known[expected.name])
-        elif (expected.name, expected.sha256, intake.batch.batch_date) in knowledge.refused:
-            refused = _refused_elsewhere(intake, expected)
-            if refused is not None:
-                yield _deliver(intake, expected, refused, landing.profile_archived(refused))
+        elif (refused := _refused_elsewhere(intake, expected, knowledge)) is not None:
+            yield _deliver(intake, expected, refused, landing.profile_archived(refused))
 
 
 def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, known: BatchFile | None) -> BatchFile:
@@ -70,9 +68,11 @@ def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, k
     return known
 
 
-def _refused_elsewhere(intake: _Intake, expected: ExpectedFile) -> Path | None:
+def _refused_elsewhere(intake: _Intake, expected: ExpectedFile, knowledge: Known) -> Path | None:
     """The archived content that the manifest names, where another batch claimed and rejected it."""
     context, wanted = intake.context, (expected.name, expected.sha256, intake.batch.batch_date)
+    if wanted not in knowledge.refused:
+        return None
     files = context.ledger.files(intake.contract.feed)
     found = [f for f in files if f.status == "rejected" and (f.file_name, f.file_sha256, f.batch_date) == wanted]
     paths = [context.settings.archive_folder / file.archive_path for file in found]

@@ -141,7 +141,7 @@ class SparkTables:
 
     def _newest(self, table: str) -> int:
         """Asked for a version that it cannot have, a table tells its newest one, and no job is started; Delta Lake
-        before 4.1 tells it in words only, and there its history is asked."""
+        4.0 tells it in words only, and there its history is asked."""
         if self._names_newest:
             try:
                 with unlogged():
