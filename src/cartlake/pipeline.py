@@ -62,16 +62,19 @@ def is_created(context: Context) -> bool:
 
 
 def run_tasks(context: Context, run: Run, on_task: OnTask) -> None:
-    """All tasks of a run, in order, and its end, also when one of them raises. In one process the changes go from
-    enrichment to merge without a stop on disk, and of ledger rows several in one commit."""
+    """All tasks of a run, batch by batch, so that of many batches a process that dies has finished all but one; and the
+    run's end, also when a task raises. In one process the changes go from enrichment to merge without a stop on disk,
+    and of ledger rows several in one commit."""
     try:
-        with context.ledger.together():
-            for contract in context.contracts:
-                _stage_all(context, run, contract, on_task)
-        with context.ledger.together():
-            _validate_all(context, run, on_task)
-        for batch in _passed(context, run):
-            _enrich_and_merge(context, run, batch, on_task)
+        for batch_id in run.batches:
+            part = replace(run, batches=(batch_id,))
+            with context.ledger.together():
+                for contract in context.contracts:
+                    _stage_all(context, part, contract, on_task)
+            with context.ledger.together():
+                _validate_all(context, part, on_task)
+            for batch in _passed(context, part):
+                _enrich_and_merge(context, part, batch, on_task)
     finally:
         end_run(context, run)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from cartlake import failpoints
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.engines.embedded import engine as embedded
 from cartlake.errors import Locked
@@ -105,6 +106,27 @@ def test_a_run_that_dies_anywhere_is_finished_by_the_next(
     assert shop.production() == expected
     assert shop.one("SELECT count(*) FROM orders_stage") == 3
     assert shop.one("SELECT count(*) FROM quarantine") == 1
+
+
+def test_of_many_batches_what_a_run_finished_before_it_died_is_published(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However soon every process dies, the backlog gets shorter."""
+    deliver_two_days(shop)
+
+    def die(place: str) -> None:
+        if place == "claim: placed" and shop.statuses()["b1"] == "published":
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(failpoints, "on_reach", die)
+        with pytest.raises(Killed):
+            shop.run()
+    shop.lake.close()
+    assert shop.statuses() == {"b1": "published", "b2": "ready"}
+    assert shop.rows("SELECT DISTINCT order_id FROM orders") == [("O-1",)]
+    shop.run()
+    assert shop.statuses() == {"b1": "published", "b2": "published"}
 
 
 def test_the_steps_cover_a_whole_run(undisturbed: tuple[Mapping[str, object], int]) -> None:
