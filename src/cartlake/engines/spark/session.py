@@ -35,12 +35,14 @@ MEANING = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"
 PLANNING = {"spark.sql.constraintPropagation.enabled": "false"}
 _LOGGING = Path(__file__).with_name("log4j2.properties").as_uri()
 # Spark's defaults are tuned for clusters: on one machine and with small tables they make every step three times as
-# long. Code generation pays for itself from millions of rows on.
+# long. Of generated code Spark remembers 100 classes, fewer than a run has: most were compiled again, by Spark and then
+# by the JVM.
 LOCAL = {
-    "spark.databricks.delta.allFilesInCrc.verificationMode.forceOnNonUTC.enabled": "false",
+    "spark.databricks.delta.allFilesInCrc.enabled": "false",
     "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC -Duser.timezone=UTC -Dlog4j2.configurationFile={_LOGGING}",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.codegen.cache.maxEntries": "10000",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.ui.enabled": "false",

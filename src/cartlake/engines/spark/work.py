@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
 # Up to here a result travels with the queries that read it: they take two thirds of the time.
 _FEW_ROWS, _FEW_BYTES = 2_000, 1 << 20
+# What is read once or twice is not worth looking for repeats, which takes most of the time of writing.
+_PARQUET = {"parquet.enable.dictionary": "false"}
 
 
 class Work:
@@ -40,7 +42,7 @@ class Work:
         path = (self._folder / view).as_posix()
         values = [F.count(column).alias(f"n_{column}") for column in counted]
         with mapped(f"compute {relation}"):
-            result.observe(counts, F.count(F.lit(1)).alias("n"), *values).write.parquet(path)
+            result.observe(counts, F.count(F.lit(1)).alias("n"), *values).write.options(**_PARQUET).parquet(path)
             found = counts.get
             self._written(view, is_small=int(found["n"]) <= _FEW_ROWS).createOrReplaceTempView(view)
         return view, tuple(int(found[name]) for name in ("n", *(f"n_{column}" for column in counted)))
