@@ -12,7 +12,7 @@ import hashlib
 import os
 import stat
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BufferedIOBase
@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from cartlake.core.batch import LandedManifest, Landing, Plan
 from cartlake.core.manifest import MAX_BYTES, Manifest, parse_manifest
-from cartlake.core.names import LandedFile, archive_path, check_file_name, is_ignored, shown
+from cartlake.core.names import LandedFile, archive_path, check_file_name, is_ignored, normalise, shown
 from cartlake.core.packed import content, is_packed, sha256_of
 from cartlake.core.profile import Profile, Profiler
 from cartlake.disk import flush, sync_new
@@ -74,9 +74,12 @@ def look(landing: Path, folders: Iterable[str], manifest_folder: str) -> Landing
     return Landing(tuple(manifests), files, tuple(notices))
 
 
-def landed_files(landing: Path, folders: Iterable[str], notices: list[str]) -> tuple[LandedFile, ...]:
-    """The files of `look` alone; what is to tell is added to `notices`."""
-    return tuple(file for folder in folders for file in _regular_files(feed_folder(landing, folder), folder, notices))
+def landed_files(
+    landing: Path, folders: Iterable[str], notices: list[str], keys: Collection[str] | None = None
+) -> tuple[LandedFile, ...]:
+    """The files of `look` alone, of `keys` those with such keys; what is to tell is added to `notices`."""
+    paths = ((feed_folder(landing, folder), folder) for folder in folders)
+    return tuple(file for path, folder in paths for file in _regular_files(path, folder, notices, keys))
 
 
 def hashes(landing: Path, files: Iterable[LandedFile]) -> dict[LandedFile, str]:
@@ -160,7 +163,9 @@ def archive_manifest(landed: LandedManifest, folder: Path, archive: Path) -> boo
     return False
 
 
-def _regular_files(folder: Path, called: str, notices: list[str]) -> list[LandedFile]:
+def _regular_files(
+    folder: Path, called: str, notices: list[str], keys: Collection[str] | None = None
+) -> list[LandedFile]:
     """The regular files of a folder with acceptable names; of the others the notices tell."""
     found = []
     try:
@@ -171,6 +176,8 @@ def _regular_files(folder: Path, called: str, notices: list[str]) -> list[Landed
         notices.append(f"{shown(called)}: the folder cannot be read: {error.strerror}")
         return []
     for name in names:
+        if keys is not None and normalise(name) not in keys:
+            continue
         with contextlib.suppress(FileNotFoundError):  # it went while we looked
             state, reason = (folder / name).lstat(), check_file_name(name)
             if stat.S_ISREG(state.st_mode) and reason is None:

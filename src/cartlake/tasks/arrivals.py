@@ -6,12 +6,13 @@ import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from cartlake import landing
-from cartlake.core.arrival import files_to_hash
+from cartlake.core.arrival import files_to_claim, files_to_hash
 from cartlake.core.batch import Batch, BatchStatus, Known, Landing
-from cartlake.core.names import shown
+from cartlake.core.names import LandedFile, shown
 from cartlake.disk import flush, sync
 from cartlake.errors import UsageError
 from cartlake.failpoints import reach
@@ -21,15 +22,34 @@ from cartlake.tasks.context import Context
 def look(context: Context) -> tuple[Landing, Known]:
     """Landing as it is now, and the ledger's knowledge with the contents of the landed files that decide something."""
     settings = context.settings
-    folders = tuple(contract.folder for contract in context.contracts)
-    seen = landing.look(settings.landing_folder, folders, settings.landing.manifests)
-    ledger = context.ledger
-    rejected = (file for file in ledger.files() if file.status == "rejected")
-    refused = frozenset((file.file_name, file.file_sha256, file.batch_date) for file in rejected)
-    batches, manifests = ledger.recorded_batches()
-    known = Known(batches, _claimed(context, batches), manifests, refused=refused)
-    hashes = landing.hashes(settings.landing_folder, files_to_hash(seen, known))
-    return seen, replace(known, hashes=hashes)
+    seen = landing.look(settings.landing_folder, _folders(context), settings.landing.manifests)
+    batches, manifests = context.ledger.recorded_batches()
+    known = Known(batches, _claimed(context, batches), manifests, refused=_refused(context))
+    return seen, _hashed(context, seen, known)
+
+
+def claimable(context: Context, batch: Batch) -> tuple[dict[str, LandedFile], Known]:
+    """The landed files that the batch may claim now, by the name in its manifest, and what decided that. Nothing else
+    that lies in landing is looked at."""
+    keys = {file.key for file in batch.files}
+    seen = Landing(files=landing.landed_files(context.settings.landing_folder, _folders(context), [], keys))
+    batches = context.ledger.batches()
+    running = {name: each for name, each in batches.items() if each.status is BatchStatus.RUNNING}
+    known = _hashed(context, seen, Known(batches, _claimed(context, running), refused=_refused(context)))
+    return files_to_claim(batch, seen.files, known), known
+
+
+def _folders(context: Context) -> tuple[str, ...]:
+    return tuple(contract.folder for contract in context.contracts)
+
+
+def _hashed(context: Context, seen: Landing, known: Known) -> Known:
+    return replace(known, hashes=landing.hashes(context.settings.landing_folder, files_to_hash(seen, known)))
+
+
+def _refused(context: Context) -> frozenset[tuple[str, str, date]]:
+    rejected = (file for file in context.ledger.files() if file.status == "rejected")
+    return frozenset((file.file_name, file.file_sha256, file.batch_date) for file in rejected)
 
 
 def _claimed(context: Context, batches: Mapping[str, Batch]) -> dict[str, dict[str, str]]:

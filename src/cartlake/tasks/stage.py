@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from cartlake import landing
-from cartlake.core.arrival import files_to_claim
 from cartlake.core.batch import Batch, BatchStatus, Known
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, StagedFile
@@ -16,7 +15,7 @@ from cartlake.core.manifest import ExpectedFile, differs
 from cartlake.core.names import LandedFile, archive_path
 from cartlake.core.profile import Profile
 from cartlake.errors import FileRejected
-from cartlake.tasks.arrivals import look
+from cartlake.tasks.arrivals import claimable
 from cartlake.tasks.context import Context, TaskResult
 from cartlake.tasks.delivery import Delivery, day_of
 from cartlake.tasks.loading import load
@@ -46,8 +45,7 @@ def stage_load(context: Context, contract: Contract, batch: Batch, *, again: boo
 def _taken_in(intake: _Intake) -> Iterator[BatchFile]:
     ledger, feed = intake.context.ledger, intake.contract.feed
     known = {file.file_name: file for file in ledger.batch_files([intake.batch.batch_id]) if file.feed == feed}
-    seen, knowledge = look(intake.context)
-    landed = files_to_claim(intake.batch, seen.files, knowledge)
+    landed, knowledge = claimable(intake.context, intake.batch)
     for expected in intake.batch.files:
         file = landed.get(expected.name)
         if file is not None and file.folder == intake.contract.folder:
