@@ -23,8 +23,9 @@ def look(context: Context) -> tuple[Landing, Known]:
     """Landing as it is now, and the ledger's knowledge with the contents of the landed files that decide something."""
     settings = context.settings
     seen = landing.look(settings.landing_folder, _folders(context), settings.landing.manifests)
+    refused = _refused(context)
     batches, manifests = context.ledger.recorded_batches()
-    known = Known(batches, _claimed(context, batches), manifests, refused=_refused(context))
+    known = Known(batches, _claimed(context, batches), manifests, refused=refused)
     return seen, _hashed(context, seen, known)
 
 
@@ -33,9 +34,9 @@ def claimable(context: Context, batch: Batch) -> tuple[dict[str, LandedFile], Kn
     that lies in landing is looked at."""
     keys = {file.key for file in batch.files}
     seen = Landing(files=landing.landed_files(context.settings.landing_folder, _folders(context), [], keys))
-    batches = context.ledger.batches()
+    refused, batches = _refused(context), context.ledger.batches()
     running = {name: each for name, each in batches.items() if each.status is BatchStatus.RUNNING}
-    known = _hashed(context, seen, Known(batches, _claimed(context, running), refused=_refused(context)))
+    known = _hashed(context, seen, Known(batches, _claimed(context, running), refused=refused))
     return files_to_claim(batch, seen.files, known), known
 
 
