@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
 # Up to here a result travels with the queries that read it: they take two thirds of the time.
 _FEW_ROWS, _FEW_BYTES = 2_000, 1 << 20
-# What is read once or twice is not worth looking for repeats, which takes most of the time of writing.
-_PARQUET = {"parquet.enable.dictionary": "false"}
+# The search for repeats takes most of the time of writing; zstd finds them for less, and a slow disk is no brake.
+_PARQUET = {"parquet.enable.dictionary": "false", "compression": "zstd"}
 
 
 class Work:
