@@ -29,15 +29,15 @@ def look(context: Context) -> tuple[Landing, Known]:
     return seen, _hashed(context, seen, known)
 
 
-def claimable(context: Context, batch: Batch) -> tuple[dict[str, LandedFile], Known]:
-    """The landed files that the batch may claim now, by the name in its manifest, and what decided that. Nothing else
-    that lies in landing is looked at."""
+def claimable(context: Context, batch: Batch) -> dict[str, LandedFile]:
+    """The landed files that the batch may claim now, by the name in its manifest. Nothing else that lies in landing is
+    looked at."""
     keys = {file.key for file in batch.files}
     seen = Landing(files=landing.landed_files(context.settings.landing_folder, _folders(context), [], keys))
     refused, batches = _refused(context), context.ledger.batches()
     running = {name: each for name, each in batches.items() if each.status is BatchStatus.RUNNING}
     known = _hashed(context, seen, Known(batches, _claimed(context, running), refused=refused))
-    return files_to_claim(batch, seen.files, known), known
+    return files_to_claim(batch, seen.files, known)
 
 
 def _folders(context: Context) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from cartlake import landing
-from cartlake.core.batch import Batch, BatchStatus, Known
+from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, StagedFile
 from cartlake.core.manifest import ExpectedFile, differs
@@ -45,14 +45,14 @@ def stage_load(context: Context, contract: Contract, batch: Batch, *, again: boo
 def _taken_in(intake: _Intake) -> Iterator[BatchFile]:
     ledger, feed = intake.context.ledger, intake.contract.feed
     known = {file.file_name: file for file in ledger.batch_files([intake.batch.batch_id]) if file.feed == feed}
-    landed, knowledge = claimable(intake.context, intake.batch)
+    landed = claimable(intake.context, intake.batch)
     for expected in intake.batch.files:
         file = landed.get(expected.name)
         if file is not None and file.folder == intake.contract.folder:
             yield _from_landing(intake, expected, file, known.get(expected.name))
         elif expected.name in known:
             yield _from_archive(intake, expected, known[expected.name])
-        elif (refused := _refused_elsewhere(intake, expected, knowledge)) is not None:
+        elif (refused := _refused_elsewhere(intake, expected)) is not None:
             yield _deliver(intake, expected, refused, landing.profile_archived(refused))
 
 
@@ -66,11 +66,9 @@ def _from_landing(intake: _Intake, expected: ExpectedFile, landed: LandedFile, k
     return known
 
 
-def _refused_elsewhere(intake: _Intake, expected: ExpectedFile, knowledge: Known) -> Path | None:
+def _refused_elsewhere(intake: _Intake, expected: ExpectedFile) -> Path | None:
     """The archived content that the manifest names, where another batch claimed and rejected it."""
     context, wanted = intake.context, (expected.name, expected.sha256, intake.batch.batch_date)
-    if wanted not in knowledge.refused:
-        return None
     files = context.ledger.files(intake.contract.feed)
     found = [f for f in files if f.status == "rejected" and (f.file_name, f.file_sha256, f.batch_date) == wanted]
     paths = [context.settings.archive_folder / file.archive_path for file in found]
