@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cartlake.errors import UsageError
-from tests.pipeline.shop import TASKS, Shop, a_day, customer
+from tests.pipeline.shop import TASKS, Shop, a_day, customer, product
 
 
 @pytest.mark.parametrize("repeats", [1, 2])
@@ -39,6 +39,25 @@ def test_what_lands_between_two_tasks_of_a_run_belongs_to_the_next(shop: Shop) -
     assert shop.statuses() == {"b1": "published"} | {k: v for k, v in shop.statuses().items() if k == "b2"}
     assert shop.one("SELECT count(*) FROM customers") == 1
     assert [r.batch.batch_id for r in shop.run().batches] == ["b2"]
+
+
+def test_other_content_that_lands_under_a_claimed_name_between_two_attempts_stays_where_it_is(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(customers=[customer(city="Peoria")]))
+    shop.lake.task("customer_stage_load", run_id="job-1")
+    other = shop.drop("customers", "customers_b1.csv", [customer(city="Boise")])
+    for task in TASKS:
+        shop.lake.task(task, run_id="job-1")
+    assert shop.rows("SELECT city FROM customers") == [("Peoria",)]
+    assert "Boise" in other.read_text()
+
+
+@pytest.mark.parametrize("announced", ["Products_März.csv", "products_märz.CSV"])
+def test_a_file_is_loaded_in_whatever_case_its_name_is_written(shop: Shop, announced: str) -> None:
+    shop.drop("products", "Products_März.csv", [product()])
+    shop.announce("b1", files=[announced])
+    shop.run()
+    assert shop.statuses() == {"b1": "published"}
+    assert shop.one("SELECT count(*) FROM products") == 1
 
 
 def test_a_task_whose_inputs_are_not_there_says_what_to_run_first(shop: Shop) -> None:
