@@ -267,10 +267,11 @@ SELECT
   l._file_sha256,
   l._record
 FROM lines l
+-- The widest look-ups come last: what is sorted and sent about before them is narrower.
+LEFT JOIN order_shipments s ON l.order_id = s.order_id
 LEFT JOIN customer_spans c
   ON l.customer_id = c.customer_id AND l.ordered_at >= c.span_from AND l.ordered_at < c.span_to
 LEFT JOIN product_spans p
   ON l.product_id = p.product_id AND l.ordered_at >= p.span_from AND l.ordered_at < p.span_to
 LEFT JOIN stock_spans i
   ON l.product_id = i.product_id AND l.ordered_at >= i.span_from AND l.ordered_at < i.span_to
-LEFT JOIN order_shipments s ON l.order_id = s.order_id

@@ -34,12 +34,16 @@ MEANING = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"
 # Spark derives constraints for every combination of a column's names. Not every server lets us.
 PLANNING = {"spark.sql.constraintPropagation.enabled": "false"}
 _LOGGING = Path(__file__).with_name("log4j2.properties").as_uri()
+# What Spark generates for a wide table is one method too large for the JVM to compile, unless it is told to.
+_JAVA = f"-XX:+UseSerialGC -XX:-DontCompileHugeMethods -Duser.timezone=UTC -Dlog4j2.configurationFile={_LOGGING}"
 # Spark's defaults are tuned for clusters: on one machine and with small tables they make every step three times as
 # long. Of generated code Spark remembers 100 classes, fewer than a run has: most were compiled again, by Spark and then
 # by the JVM.
 LOCAL = {
     "spark.databricks.delta.allFilesInCrc.enabled": "false",
-    "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC -Duser.timezone=UTC -Dlog4j2.configurationFile={_LOGGING}",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.driver.extraJavaOptions": _JAVA,
+    "spark.driver.memory": "2g",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.codegen.cache.maxEntries": "10000",
@@ -170,7 +174,6 @@ def local_session(settings: EngineSettings, more: Mapping[str, str] | None = Non
         **MEANING,
         **PLANNING,
         _SERVER_PORT: str(port),
-        "spark.databricks.delta.snapshotPartitions": str(min(cores, 2)),
         "spark.driver.extraClassPath": os.pathsep.join(map(str, jars())),
         "spark.sql.shuffle.partitions": str(cores),
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(cores),  # else VACUUM starts 10,000 tasks
