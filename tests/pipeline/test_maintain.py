@@ -16,7 +16,7 @@ from cartlake.core.entries import MaintenanceStep
 from cartlake.core.table import BIGINT, STRING, TEXT_MAP, Column, Table
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import EngineError, Locked, UsageError
-from cartlake.lake import Lake
+from cartlake.lake import Lake, running
 from cartlake.settings import Settings, load_settings
 from tests.pipeline.shop import Shop, a_day, customer, order, product
 
@@ -331,3 +331,15 @@ def test_the_version_of_a_moment_is_the_newest_commit_before_it(engine: Embedded
     now = datetime.now(UTC)
     assert engine.version_at("notes", now + timedelta(seconds=1)) == 3
     assert engine.version_at("notes", now - timedelta(days=1)) == 0
+
+
+def test_a_run_says_when_maintenance_is_due(worn: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(day: int) -> list[str]:
+        worn.deliver(f"b{day}", f"2025-03-{day}", customers=[customer(f"C-{day}")])
+        return [notice.split(":")[0] for notice in worn.run().notices]
+
+    monkeypatch.setattr(running, "MANY_PUBLICATIONS", 11)
+    assert said(10) == []
+    assert said(11) == ["11 publications since the last `cartlake maintain`"]
+    worn.lake.maintain()
+    assert said(12) == []

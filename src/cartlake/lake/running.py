@@ -24,6 +24,7 @@ from cartlake.tasks.context import Context
 from cartlake.tasks.maintain import join_ledger, maintain
 
 JOIN_EVERY = 100  # runs
+MANY_PUBLICATIONS = 100
 _LOOK_SECONDS = 300.0  # manifests make a stream run; files that a batch waits for do not
 
 
@@ -51,6 +52,7 @@ class Running(Opened):
                 if run is not None:
                     pipeline.run_tasks(context, run, on_task)
                     _look_after(context, run)
+                    notices += _upkeep_due(context)
             notices += tuple(untold)
             return self._report(context, run, notices)
 
@@ -155,6 +157,15 @@ def _look_after(context: Context, run: Run) -> tuple[str, ...]:
     if run.turn % JOIN_EVERY == 0:
         join_ledger(context)
     return notices
+
+
+def _upkeep_due(context: Context) -> tuple[str, ...]:
+    """A word to people, once the small files that every publication adds have been left lying for long."""
+    kinds = [publication.kind for publication in context.ledger.publications()]
+    since = next((n for n, kind in enumerate(reversed(kinds)) if kind == "maintenance"), len(kinds))
+    if since < MANY_PUBLICATIONS:
+        return ()
+    return (f"{since:,} publications since the last `cartlake maintain`: it joins small files, so that runs stay fast",)
 
 
 def _run_in_stream(settings: Settings, session: object) -> None:
