@@ -5,12 +5,14 @@ import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
+from cartlake.cli.options import opened
 from cartlake.cli.output import Output, encode, lines, plain, seconds
 from cartlake.cli.views import batch_table
 from cartlake.core.batch import Batch, BatchStatus
@@ -135,6 +137,19 @@ def test_rows_too_wide_for_a_terminal_are_shown_a_value_a_line(monkeypatch: pyte
 class Terminal(StringIO):
     def isatty(self) -> bool:
         return True
+
+
+@pytest.mark.parametrize(
+    ("engine", "form", "said"), [("spark", "console", True), ("embedded", "console", False), ("spark", "json", False)]
+)
+def test_a_terminal_is_told_that_spark_starts(
+    engine: str, form: str, said: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cartlake.toml").write_text(f'[log]\nformat = "{form}"\n', "utf-8")
+    for stream, is_told in ((Terminal(), said), (StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        opened(tmp_path, engine=engine).close()
+        assert ("starting Spark" in stream.getvalue()) is is_told
 
 
 def test_the_name_of_a_batch_is_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

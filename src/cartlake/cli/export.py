@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cartlake.cli.options import HERE, LOOK, AsJson, Project, taking
+from cartlake.cli.options import HERE, LOOK, AsJson, Project, opened, taking
 from cartlake.cli.output import Output, plain
 from cartlake.errors import UsageError
 
@@ -43,10 +43,8 @@ class ExportOptions:
 
 def export(options: ExportOptions) -> None:
     """Write published rows to a file, or a snapshot of everything to a folder."""
-    from cartlake.lake import Lake
-
     out, what, output = Output(options.as_json), options.what, options.output
-    with Lake(options.project) as lake:
+    with opened(options.project) as lake:
         if options.everything is not None and what is None and output is None:
             written = lake.export_all(options.everything, at=options.at, force=options.force)
         elif options.everything is None and what is not None and output is not None:

@@ -10,7 +10,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from cartlake.cli.options import HERE, LOOK, AsJson, Limit, Project
+from cartlake.cli.options import HERE, LOOK, AsJson, Limit, Project, opened
 from cartlake.cli.output import Output, plain, word
 
 if TYPE_CHECKING:
@@ -36,10 +36,8 @@ def files(
     as_json: AsJson = False,
 ) -> None:
     """Where a file is: when it came, which batches it belongs to, how many rows went where, where its copy is."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         found = lake.files(file)
         root = lake.settings.project
     out.document([_document(report) for report in found])

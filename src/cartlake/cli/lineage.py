@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from cartlake.cli.options import HERE, LOOK, AsJson, Project
+from cartlake.cli.options import HERE, LOOK, AsJson, Project, opened
 from cartlake.cli.output import Output, plain
 from cartlake.errors import UsageError
 
@@ -36,13 +36,11 @@ def lineage(
     as_json: AsJson = False,
 ) -> None:
     """Where a table, a column or a row comes from, and where it goes."""
-    from cartlake.lake import Lake
-
     out, words = Output(as_json), target or []
     if row != (len(words) > 1):
         hint = "`cartlake lineage TABLE.COLUMN`, or `cartlake lineage --row TABLE KEY...`."
         raise UsageError("usage", "a row is named by its table and its key", hint=hint)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         if row:
             _show_rows(out, lake.row_lineage(words[0], words[1:]))
         else:

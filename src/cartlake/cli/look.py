@@ -38,10 +38,8 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Ask the published tables, the views over them, the staging logs and the ledger."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         columns, rows = lake.query(sql, at)
     if as_json:
         out.document(rows)
@@ -62,10 +60,8 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """The life of one key: each version, what changed in it, and the file and line that it came from."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         versions = lake.history(table, key)
     out.document([version_document(version) for version in versions])
     count = f"{len(versions)} {'version' if len(versions) == 1 else 'versions'}"

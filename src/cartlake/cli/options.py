@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+from rich.text import Text
 
+from cartlake.cli.output import Output
 from cartlake.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ HERE = Path()
 def opened(
     project: Path, given: Sequence[str] | None = None, wait: float | None = 0, engine: str | None = None
 ) -> Lake:
-    """The project's lake under the settings of `--set` and `--engine`. Raises UsageError and ConfigError."""
+    """The project's lake under the settings of `--set` and `--engine`; a terminal is told where a wait begins that says
+    nothing for itself. Raises UsageError and ConfigError."""
     from cartlake.lake import Lake
     from cartlake.settings import load_settings
 
@@ -77,6 +80,9 @@ def opened(
     if engine is not None:
         flags.setdefault("engine", {})["name"] = engine
     settings = load_settings(project, flags=flags)
+    log, is_local_spark = Output().log, settings.engine.name == "spark" and not settings.engine.remote
+    if is_local_spark and log.is_terminal and settings.log.format == "console":
+        log.print(Text("starting Spark ...", "dim"))
     return Lake(settings=settings, wait=None if wait == float("inf") else wait)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from cartlake.cli.options import HERE, AsJson, Limit, Project, taking
+from cartlake.cli.options import HERE, AsJson, Limit, Project, opened, taking
 from cartlake.cli.output import Output, lines, plain
 from cartlake.errors import UsageError
 
@@ -39,10 +39,8 @@ def quarantine_list(
     as_json: AsJson = False,
 ) -> None:
     """The quarantined records with their reasons and how they stand; they hold data of people."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         rows = lake.quarantine(batch, feed, every=every)
     if as_json:
         out.document(rows)
@@ -84,10 +82,8 @@ def quarantine_show(
     as_json: AsJson = False,
 ) -> None:
     """One quarantined record: where it stands, all its reasons, its raw text, what was decided."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         found = next((row for row in lake.quarantine(every=True) if row["id"] == record_id), None)
     if found is None:
         said = f"there is no quarantined record {record_id!r}"
@@ -114,10 +110,8 @@ def quarantine_export(
     as_json: AsJson = False,
 ) -> None:
     """Write the open records as CSV that people edit in a spreadsheet, a file for each feed."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         count = lake.export_quarantine(path, batch_id=batch, feed=feed)
     out.document({"records": count, "path": path})
     if not count:
@@ -153,14 +147,12 @@ class FixOptions:
 
 def fix(options: FixOptions) -> None:
     """Repair records: with the rows of an exported file that were edited, or one with --record and --cell."""
-    from cartlake.lake import Lake
-
     out = Output(options.as_json)
     cells = dict(map(_cell, options.cells or ()))
     if (options.file is None) == (options.record is None) or bool(cells) != (options.record is not None):
         said = "name a file, or a record and its cells"
         raise UsageError("usage", said, hint="For example: --record ID --cell order_amount=20.00")
-    with Lake(options.project) as lake:
+    with opened(options.project) as lake:
         if options.file is not None:
             report = lake.fix(options.file, why=options.why, dry_run=options.dry_run)
         else:
@@ -190,10 +182,8 @@ class ReplayOptions:
 
 def replay(options: ReplayOptions) -> None:
     """Judge records again as they are, by the contracts as they are now; a discarded one is open again."""
-    from cartlake.lake import Lake
-
     out = Output(options.as_json)
-    with Lake(options.project) as lake:
+    with opened(options.project) as lake:
         report = lake.replay(
             ids=options.ids or (),
             batch_id=options.batch,
@@ -212,10 +202,8 @@ def quarantine_discard(
     as_json: AsJson = False,
 ) -> None:
     """Leave records out for good; they stay counted as quarantined."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         report = lake.discard(ids, why=why, dry_run=dry_run)
     _decided(out, report, "Nothing changes.")
 

@@ -39,10 +39,8 @@ def register(app: typer.Typer) -> None:
 
 def batch_list(project: Project = HERE, as_json: AsJson = False) -> None:
     """All batches, by date."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         reports = lake.batches()
     out.document([one.to_json() for one in reports])
     out.show(batch_table(out, reports), "", *advice(reports)) if reports else out.show("There are no batches yet.")
@@ -50,10 +48,8 @@ def batch_list(project: Project = HERE, as_json: AsJson = False) -> None:
 
 def batch_show(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -> None:
     """One batch: its files, what its tasks did, and what the cross-table rules found."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         found = lake.batch(batch_id)
     out.document(_batch_document(found))
     out.show(*_batch_page(out, found))
@@ -61,37 +57,29 @@ def batch_show(batch_id: BatchId, project: Project = HERE, as_json: AsJson = Fal
 
 def release(batch_id: BatchId, why: Why = _NO_REASON, project: Project = HERE, as_json: AsJson = False) -> None:
     """Let a held batch through: the next run publishes it."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         _decided(out, lake.release(batch_id, why), "the next run publishes it")
 
 
 def reject(batch_id: BatchId, why: Why = _NO_REASON, project: Project = HERE, as_json: AsJson = False) -> None:
     """Leave a batch out; a published one is taken out of every table at once."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         _decided(out, lake.reject(batch_id, why), "nothing of it is in the published tables")
 
 
 def retry(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -> None:
     """Read a batch's files again, with the contracts as they are now, in the next run."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         _decided(out, lake.retry(batch_id), "the next run reads its files again")
 
 
 def rollback(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -> None:
     """Go back to what was published with a batch: those that entered production after it are held."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         left = lake.rollback(batch_id)
     out.document([one.to_json() for one in left])
     if not left:
@@ -214,10 +202,8 @@ def manifest_create(
     as_json: AsJson = False,
 ) -> None:
     """Write a manifest for the landed files that no batch names, one per date."""
-    from cartlake.lake import Lake
-
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         written = lake.create_manifest(None if day is None else day.date())
     out.document(written)
     out.show(*(Text(plain(path)) for path in written))

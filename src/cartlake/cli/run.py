@@ -162,12 +162,10 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """The lake at a glance: what is published, how good and how fresh it is, what waits, what needs you."""
-    from cartlake.lake import Lake
-
     if prometheus and as_json:
         raise UsageError("usage", "--prometheus and --json are two formats", hint="Choose one of them.")
     out = Output(as_json)
-    with Lake(project) as lake:
+    with opened(project) as lake:
         if prometheus:
             write(lake.prometheus())
             return
