@@ -155,7 +155,8 @@ class Lake:
         )
         self.run("INSERT INTO log SELECT * FROM fresh")
         self.make("touched", history.touched_keys(self.contract))
-        [(_, _, late, repeated)] = self.run(compile_sql(history.touched_facts("touched"), "duckdb"))
+        counts = ", ".join(f"count_if({history.TOUCHED_FACTS[each]}) AS {each}" for each in ("late", "repeated"))
+        [(late, repeated)] = self.run(compile_sql(f"SELECT {counts} FROM touched", "duckdb"))
         is_any_late = int(str(late)) > 0
         self.make("open_versions", history.open_versions(self.contract))
         self.run("CREATE OR REPLACE TABLE logged_events AS SELECT * FROM log SEMI JOIN touched USING (id) LIMIT 0")

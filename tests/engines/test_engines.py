@@ -322,6 +322,16 @@ def test_a_definition_follows_what_it_reads_and_a_result_does_not(engine: Engine
     assert engine.rows("SELECT n FROM kept") == []
 
 
+def test_of_a_result_it_is_told_how_many_rows_meet_a_condition(engine: Engine) -> None:
+    engine.values("numbers", (Column("n", "bigint"),), [[1], [None], [3], [-3]])
+    conditions = {"all": "TRUE", "not NULL": "n IS NOT NULL", "n": "n > 0", "none": "n > 3"}
+    found = engine.tally("kept", "SELECT n FROM numbers WHERE n IS NULL OR n > :least", conditions, {"least": -2})
+    assert found == {"all": 3, "not NULL": 2, "n": 2, "none": 0}
+    assert engine.rows("SELECT n FROM kept ORDER BY n NULLS FIRST") == [{"n": None}, {"n": 1}, {"n": 3}]
+    assert engine.tally("kept", "SELECT n FROM numbers WHERE n > 9", conditions) == dict.fromkeys(conditions, 0)
+    assert engine.rows("SELECT n FROM kept") == []
+
+
 @pytest.mark.parametrize("copies", [0, 1, 1_000])
 def test_a_result_is_what_was_computed_whether_it_has_few_rows_or_many(engine: Engine, copies: int) -> None:
     engine.values("given", COLUMNS, [ADA, BOB, NOBODY])

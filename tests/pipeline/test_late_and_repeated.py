@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.pipeline.shop import Shop, customer
+from tests.pipeline.shop import TASKS, Shop, customer
 
 TOLD = ("late_event", "bisected_run", "repeated_event", "untracked_change")
 
@@ -72,4 +72,15 @@ def test_a_key_that_comes_back_to_what_it_was_within_a_batch_has_changed(tmp_pat
         ("C-3", 2),
     ]
     assert told(shop, "b2") == {"untracked_change": (1, "customers.last_login 1")}
+    shop.lake.close()
+
+
+def test_task_by_task_a_batch_is_compared_with_those_before_it_in_its_run(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop")
+    shop.deliver("b1", customers=[seen(10, "C-1", city="Austin")])
+    shop.deliver("b2", "2025-03-02", customers=[seen(5, "C-1", city="Boston")])
+    for task in TASKS:
+        shop.lake.task(task, run_id="job-1")
+    assert told(shop, "b1") == {}
+    assert told(shop, "b2") == {"late_event": (1, "C-1")}
     shop.lake.close()

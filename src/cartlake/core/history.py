@@ -48,12 +48,8 @@ LEFT JOIN shown s ON {same(contract.key, "c", "s")}
 LEFT JOIN deleted d ON {same(contract.key, "c", "d")}"""
 
 
-def touched_facts(touched: str) -> str:
-    """One row of counts: keys `touched`, `walked`, `late`, and `repeated`, those with several changed events."""
-    return (
-        "SELECT count(*) AS touched, count_if(is_walked) AS walked, count_if(is_late) AS late,"
-        f" count_if(events > 1) AS repeated FROM {touched}"
-    )
+TOUCHED_FACTS = {"touched": "TRUE", "walked": "is_walked", "late": "is_late", "repeated": "events > 1"}
+"""Conditions on `touched_keys` whose cases are counted; `repeated` are keys with several changed events."""
 
 
 def open_versions(contract: Contract) -> str:

@@ -160,13 +160,17 @@ def moments(contract: Contract) -> str:
 IS_LATE = "again = 0 AND _sequence < known_until"
 
 
+FACTS = ("keys", "newer", "again", "late", "inside")
+"""What `facts` counts."""
+
+
 def facts(contract: Contract, has_met: bool) -> str:
     """One row that counts keys: `keys` of the batch, `newer`, whose time passed all that was known of them, `again`,
     with an event at a time that was known, `late`, with one that was not and is older than another that was, and
     `inside`, with one between equal events that were."""
     feed, key = contract.feed, names(contract.key)
     keys = f"SELECT count(*) AS keys FROM batch_{feed}"
-    counts = ("newer", "again", "late", "inside")
+    counts = FACTS[1:]
     if not has_met:
         return f"SELECT keys, {', '.join(f'CAST(0 AS bigint) AS {name}' for name in counts)} FROM ({keys}) AS counted"
     return (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import cast
 
 from cartlake.core.table import Table
-from cartlake.engines.base import Engine
+from cartlake.engines.base import Engine, Value
 
 
 class Alone:
@@ -23,6 +23,15 @@ class Alone:
         if not found:
             engine.append(table, relation)
         return not found
+
+    def tally(
+        self, name: str, sql: str, conditions: Mapping[str, str], params: Mapping[str, Value] | None = None
+    ) -> dict[str, int]:
+        engine = cast("Engine", self)
+        engine.materialise(name, sql, params)
+        counts = ", ".join(f"count_if({condition}) AS c{n}" for n, condition in enumerate(conditions.values()))
+        [row] = engine.rows(f"SELECT {counts} FROM {name}")
+        return {each: int(str(count)) for each, count in zip(conditions, row.values(), strict=True)}
 
     def shows(self, stamp: str) -> bool:  # noqa: ARG002
         return True

@@ -198,6 +198,13 @@ class Engine(Protocol):
         """`name` is the result of `sql`, computed once, now; how many rows it has."""
         ...
 
+    def tally(
+        self, name: str, sql: str, conditions: Mapping[str, str], params: Mapping[str, Value] | None = None
+    ) -> dict[str, int]:
+        """The same as `materialise`; of how many of the rows each condition is true. Conditions use no function of our
+        dialect."""
+        ...
+
     def values(self, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> None:
         """`name` holds `rows`, typed as `columns`."""
         ...

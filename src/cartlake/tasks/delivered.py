@@ -22,10 +22,11 @@ _SAMPLES = 5
 
 @dataclass(frozen=True)
 class Delivered:
-    """One feed's relations are defined; `has_several` and `has_met` say whether `several_<feed>` and `met_<feed>` have
-    rows."""
+    """One feed's relations are defined; `has_files` says whether the batch brings any of it, `has_several` and
+    `has_met` whether `several_<feed>` and `met_<feed>` have rows."""
 
     contract: Contract
+    has_files: bool
     has_several: bool
     has_met: bool
 
@@ -57,11 +58,12 @@ def _define_feed(
     if has_several:
         engine.materialise(f"stood_{feed}", known.stood(contract))
     engine.define(f"standing_{feed}", known.standing(contract, has_several))
-    has_met = bool(own) and engine.materialise(f"met_{feed}", known.met(contract)) > 0
+    is_known = bool(earlier) or history.name in published.tables
+    has_met = bool(own) and is_known and engine.materialise(f"met_{feed}", known.met(contract)) > 0
     engine.define(f"batch_{feed}", known.newest(contract, has_several, has_met))
     engine.define(f"known_{feed}", known.known(contract))
     engine.define(f"ended_{feed}", known.ended(contract))
-    return Delivered(contract, has_several, has_met)
+    return Delivered(contract, bool(own), has_several, has_met)
 
 
 def _previous(contract: Contract, *, is_alone: bool) -> str:
@@ -80,8 +82,10 @@ def compare_with_known(engine: Engine, delivered: Delivered, batch: Batch) -> li
     contract, feed = delivered.contract, delivered.contract.feed
     if delivered.has_met:
         engine.define(f"moments_{feed}", known.moments(contract))
-    counted = engine.rows(known.facts(contract, delivered.has_met))[0]
-    facts = {name: int(str(value)) for name, value in counted.items()}
+    facts = dict.fromkeys(known.FACTS, 0)
+    if delivered.has_files:
+        counted = engine.rows(known.facts(contract, delivered.has_met))[0]
+        facts = {name: int(str(value)) for name, value in counted.items()}
     found = _ties(engine, delivered, facts)
     return found if batch.status is BatchStatus.PUBLISHED else [*found, *_old_news(engine, contract, facts)]
 
@@ -91,9 +95,8 @@ def _ties(engine: Engine, delivered: Delivered, facts: Mapping[str, int]) -> lis
     rule, moves = known.sequence_tie(contract), known.SEQUENCE_DOES_NOT_MOVE
     if not (delivered.has_several or facts["again"]):
         return [RuleResult.of(rule, keys, 0), RuleResult.of(moves, int(has_met), 0)]
-    tied = engine.materialise(f"ties_{contract.feed}", known.ties(contract))
-    counted = engine.rows(f"SELECT count_if(is_known) AS n FROM ties_{contract.feed}")[0]["n"]
-    stands_still = known.stands_still(int(str(counted)), facts["newer"])
+    ties = engine.tally(f"ties_{contract.feed}", known.ties(contract), {"all": "TRUE", "known": "is_known"})
+    tied, stands_still = ties["all"], known.stands_still(ties["known"], facts["newer"])
     return [
         RuleResult.of(rule, keys, tied, samples(engine, f"ties_{contract.feed}", rule.key, "TRUE") if tied else ""),
         RuleResult.of(moves, int(has_met), int(stands_still), contract.feed if stands_still else ""),

@@ -124,9 +124,8 @@ def _history_changes(
     if snapshots:
         define_absences(context, contract, snapshots)
     is_walked_whole = snapshots is not None and not snapshots.is_in_order
-    engine.materialise(touched, every_key(contract) if is_walked_whole else history.touched_keys(contract))
-    counted = engine.rows(history.touched_facts(touched))[0]
-    facts = _Touched(**{name: int(str(count)) for name, count in counted.items()})
+    keys = every_key(contract) if is_walked_whole else history.touched_keys(contract)
+    facts = _Touched(**engine.tally(touched, keys, history.TOUCHED_FACTS))
     if facts.walked:
         _define_walk(context, contract, facts)
         if contract.untracked and facts.walked > facts.late:

@@ -81,17 +81,16 @@ def _stage_records(context: Context, delivery: Delivery, source: RecordSource) -
     queries, parameters = decided.queries, parameters_of(context, delivery)
     duplicates = _define_repeats(engine, queries)
     engine.define("typed", queries.typed, parameters)
-    judged = engine.materialise("judged", queries.judged, parameters)
+    judged = engine.tally("judged", queries.judged, {"all": "TRUE", "good": "_errors IS NULL"}, parameters)
     logged = queries.logged
     if contract.delivery == "snapshot":
         logged = with_presence(contract, logged, decided.unreadable, has_discards=decided.records != "records")
     engine.define("logged", logged, parameters)
-    good = int(str(engine.rows("SELECT count(*) AS n FROM judged WHERE _errors IS NULL")[0]["n"]))
-    unreadable = count.unreadable - decided.mended
-    is_all_good = good == judged and not unreadable
+    good, unreadable = judged["good"], count.unreadable - decided.mended
+    is_all_good = good == judged["all"] and not unreadable
     quarantined = 0 if is_all_good else _define_unfit(context, delivery, source, decided)
     counts = Counts(count.rows_in, good, quarantined, duplicates)
-    if not counts.balanced or judged + duplicates + unreadable != count.rows_in:
+    if not counts.balanced or judged["all"] + duplicates + unreadable != count.rows_in:
         raise EngineError(
             "rows_lost",
             f"{count.rows_in} records were read, but {good} staged, {quarantined} quarantined, {duplicates} repeated",

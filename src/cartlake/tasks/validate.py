@@ -11,7 +11,7 @@ from cartlake.core.model import Model
 from cartlake.core.table import BIGINT, DATE, STRING, Column
 from cartlake.core.verdict import RuleResult, holding_rules, verdict_of
 from cartlake.tasks.context import Context, TaskResult
-from cartlake.tasks.delivered import compare_with_known, define_delivered, samples
+from cartlake.tasks.delivered import Delivered, compare_with_known, define_delivered, samples
 from cartlake.tasks.measure import measure
 from cartlake.tasks.results import by_rule, record_results
 from cartlake.tasks.snapshots import judge_batch_times
@@ -35,7 +35,8 @@ def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str
         counted = _define_counts(context, batch, earlier, context.ledger.batch_files())
         found = [result for each in delivered for result in compare_with_known(context.engine, each, batch)]
         found += [result for each in context.contracts for result in judge_batch_times(context, each, batch, earlier)]
-        found += [result for model in context.models if model.kind == "check" for result in _check(context, model)]
+        checks = [model for model in context.models if model.kind == "check"]
+        found += [result for model in checks for result in _check(context, model, delivered)]
         results = by_rule(context, found)
         record_results(context, batch, results, run_id)
         measure(context, batch, counted, results, run_id)
@@ -79,15 +80,17 @@ def _define_counts(
     return counted
 
 
-def _check(context: Context, model: Model) -> list[RuleResult]:
-    """What the rules of a check model find."""
+def _check(context: Context, model: Model, delivered: Sequence[Delivered]) -> list[RuleResult]:
+    """What the rules of a check model find: nothing where the batch brings nothing of the feeds that it judges."""
+    judged = [each.has_files for each in delivered if f"batch_{each.contract.feed}" in model.inputs]
+    if judged and not any(judged):
+        return [RuleResult.of(rule, 0, 0) for rule in model.rules]
     engine, codes = context.engine, [rule.code for rule in model.rules]
-    engine.materialise(model.name, model.sql, context.parameters)
-    counts = ", ".join(f"count({code}) AS checked_{code}, count_if({code}) AS failed_{code}" for code in codes)
-    counted = {name: int(str(value)) for name, value in engine.rows(f"SELECT {counts} FROM {model.name}")[0].items()}
+    conditions = {f"checked {code}": f"{code} IS NOT NULL" for code in codes} | {code: code for code in codes}
+    counts = engine.tally(model.name, model.sql, conditions, context.parameters)
     results = []
     for rule in model.rules:
-        failed = counted[f"failed_{rule.code}"]
+        failed = counts[rule.code]
         keys = samples(engine, model.name, rule.key, rule.code) if failed else ""
-        results.append(RuleResult.of(rule, counted[f"checked_{rule.code}"], failed, keys))
+        results.append(RuleResult.of(rule, counts[f"checked {rule.code}"], failed, keys))
     return results

@@ -172,12 +172,18 @@ class SparkEngine:
         self._relations.define(name, View(compile_sql(sql, self.target, params or {}), tables_of(sql)))
 
     def materialise(self, name: str, sql: str, params: Mapping[str, Value] | None = None) -> int:
+        self.tally(name, sql, {}, params)
+        return self._counts[name]
+
+    def tally(
+        self, name: str, sql: str, conditions: Mapping[str, str], params: Mapping[str, Value] | None = None
+    ) -> dict[str, int]:
         query = self._relations.whole(compile_sql(sql, self.target, params or {}), tables_of(sql))
         with mapped(f"compute {name}"):
             result = self._session.sql(query)
-        view, (count,) = self._work.keep(result, name)
-        self._made(name, view, count)
-        return count
+        view, rows, counts = self._work.keep(result, name, conditions)
+        self._made(name, view, rows)
+        return counts
 
     def values(self, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> None:
         with mapped(f"compute {name}"):
@@ -191,12 +197,12 @@ class SparkEngine:
     def records(self, name: str, source: RecordSource) -> RecordCount:
         with mapped(f"read {source.path.name}"):
             result = reading.split_in_parallel(self._session, source)
-        view, (count, unreadable) = self._work.keep(result, source.path.name, "_reason")
-        self._made(f"{name}_items", view, count)
+        view, rows, counts = self._work.keep(result, source.path.name, {"unreadable": "_reason IS NOT NULL"})
+        self._made(f"{name}_items", view, rows)
         good, bad = reading.relations(source.layout, f"{name}_items")
         self._relations.define(name, View(good, (f"{name}_items",)))
         self._relations.define(f"{name}_unreadable", View(bad, (f"{name}_items",)))
-        return RecordCount(count, unreadable)
+        return RecordCount(rows, counts["unreadable"])
 
     def rows(self, sql: str, params: Mapping[str, Value] | None = None) -> list[Row]:
         return self._fetch(self._relations.whole(compile_sql(sql, self.target, params or {}), tables_of(sql)))[1]

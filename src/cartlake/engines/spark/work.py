@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,20 +33,20 @@ class Work:
         self._folder = folder
         self._number = 0
 
-    def keep(self, result: DataFrame, relation: str, *counted: str) -> tuple[str, tuple[int, ...]]:
-        """`result` is computed once, now: the view that has it, its number of rows, and of the values that are not
-        NULL in the columns `counted`."""
+    def keep(self, result: DataFrame, relation: str, conditions: Mapping[str, str]) -> tuple[str, int, dict[str, int]]:
+        """`result` is computed once, now: the view that has it, its number of rows, and of how many of them each of
+        the conditions is true."""
         from pyspark.sql import Observation
         from pyspark.sql import functions as F  # noqa: N812
 
         view, counts = self._next(), Observation()
         path = (self._folder / view).as_posix()
-        values = [F.count(column).alias(f"n_{column}") for column in counted]
+        wanted = [F.expr(f"count_if({condition})").alias(f"c{n}") for n, condition in enumerate(conditions.values())]
         with mapped(f"compute {relation}"):
-            result.observe(counts, F.count(F.lit(1)).alias("n"), *values).write.options(**_PARQUET).parquet(path)
+            result.observe(counts, F.count(F.lit(1)).alias("n"), *wanted).write.options(**_PARQUET).parquet(path)
             found = counts.get
             self._written(view, is_small=int(found["n"]) <= _FEW_ROWS).createOrReplaceTempView(view)
-        return view, tuple(int(found[name]) for name in ("n", *(f"n_{column}" for column in counted)))
+        return view, int(found["n"]), {name: int(found[f"c{n}"]) for n, name in enumerate(conditions)}
 
     def _written(self, view: str, *, is_small: bool) -> DataFrame:
         """What was written for a view. Its schema stands in its files: Spark would start a job to look there."""
