@@ -12,7 +12,6 @@ import pytest
 from cartlake.core.table import Column, Table
 from cartlake.engines.base import Compaction, Engine, Removal
 from cartlake.engines.registry import open_engine
-from cartlake.engines.spark.upkeep import hours_since
 from cartlake.errors import TableForeign, TableMissing
 from cartlake.settings import load_settings
 
@@ -120,5 +119,8 @@ def test_tables_of_a_catalog_are_kept_up(catalog: Engine) -> None:
 @pytest.mark.parametrize(("minutes", "hours"), [(0, 0), (1, 1), (24, 1), (60, 1), (61, 2), (24 * 60 + 1, 25)])
 def test_hours_reach_back_at_least_to_the_version(minutes: int, hours: int) -> None:
     """VACUUM rounds a fraction to the nearest hour: it would remove files that the version needs."""
+    pytest.importorskip("pyspark", reason="pyspark is not installed (make spark-setup)")
+    from cartlake.engines.spark.upkeep import hours_since
+
     now = datetime(2025, 3, 1, 12, tzinfo=UTC)
     assert hours_since(now - timedelta(minutes=minutes), now) == hours

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cartlake.engines.spark.streaming import arriving
 from cartlake.errors import UsageError
 from cartlake.lake import RunReport
 from tests.cli.conftest import start
@@ -53,6 +52,8 @@ def test_manifests_are_found_by_auto_loader_on_databricks_and_by_the_file_source
     environment: dict[str, str], expected: dict[str, str]
 ) -> None:
     pytest.importorskip("pyspark", reason="pyspark is not installed (make spark-setup)")
+    from cartlake.engines.spark.streaming import arriving
+
     told: object = arriving(Reader(), Path("/shop/landing/trigger_file"), environment)
     common = {"schema": "value STRING", "wholetext": "true", "pathGlobFilter": "*.json"}
     assert told == {**common, **expected, "path": "/shop/landing/trigger_file"}

@@ -21,7 +21,8 @@ def test_a_check_is_run_for_each_of_the_feeds_that_it_judges(shop: Shop) -> None
     shop.deliver("b2", "2025-03-02", inventory=[stock(stock_quantity="4", updated_timestamp="2025-03-02 08:00:00")])
     shop.run()
     assert shop.failed_rules("b2")["stock_differs"] == 1
-    checked = dict(shop.rows("SELECT rule, rows_checked FROM validation_results WHERE batch_id = 'b2'"))
+    found = shop.rows("SELECT rule, rows_checked FROM validation_results WHERE batch_id = 'b2'")
+    checked = {str(rule): count for rule, count in found}
     assert checked["inventory_without_product"] == 1
     assert {rule: checked[rule] for rule in ("customer_without_orders", "shipping_without_order", "late_event")} == {
         "customer_without_orders": 0,
