@@ -18,7 +18,7 @@ from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import EngineError, Locked, UsageError
 from cartlake.lake import Lake, running
 from cartlake.settings import Settings, load_settings
-from tests.pipeline.shop import Shop, a_day, customer, order, product
+from tests.pipeline.shop import TASKS, Shop, a_day, customer, order, product
 
 DAYS = range(1, 10)
 
@@ -341,5 +341,8 @@ def test_a_run_says_when_maintenance_is_due(worn: Shop, monkeypatch: pytest.Monk
     monkeypatch.setattr(running, "MANY_PUBLICATIONS", 11)
     assert said(10) == []
     assert said(11) == ["11 publications since the last `cartlake maintain`"]
+    by_task = [worn.lake.task(task, run_id="job-1").notices for task in TASKS]
+    assert "11 publications" in by_task[-1][0]
+    assert not any(by_task[:-1])
     worn.lake.maintain()
     assert said(12) == []

@@ -73,7 +73,7 @@ class Running(Opened):
                     pipeline.run_task(context, run, name, on_task)
                     if name == dag.MERGE:
                         runs.end_run(context, run)
-                        notices += _look_after(context, run)
+                        notices += (*_look_after(context, run), *_upkeep_due(context))
                 notices += tuple(untold)
             return self._report(context, run, notices)
 
