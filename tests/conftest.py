@@ -38,7 +38,6 @@ def examples(fixed: int) -> int:
 
 # For tables of a few rows: nothing is compiled, and there is one of everything.
 SMALL_SPARK = {
-    "spark.databricks.delta.snapshotPartitions": "1",
     "spark.default.parallelism": "1",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.codegen.wholeStage": "false",

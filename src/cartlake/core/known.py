@@ -161,20 +161,19 @@ IS_LATE = "again = 0 AND _sequence < known_until"
 
 
 FACTS = ("keys", "newer", "again", "late", "inside")
-"""What `facts` counts."""
+"""What `facts` counts; what it leaves out is 0."""
 
 
 def facts(contract: Contract, has_met: bool) -> str:
     """One row that counts keys: `keys` of the batch, `newer`, whose time passed all that was known of them, `again`,
     with an event at a time that was known, `late`, with one that was not and is older than another that was, and
-    `inside`, with one between equal events that were."""
+    `inside`, with one between equal events that were. Unless some `has_met` what was known, there are only `keys`."""
     feed, key = contract.feed, names(contract.key)
     keys = f"SELECT count(*) AS keys FROM batch_{feed}"
-    counts = FACTS[1:]
     if not has_met:
-        return f"SELECT keys, {', '.join(f'CAST(0 AS bigint) AS {name}' for name in counts)} FROM ({keys}) AS counted"
+        return keys
     return (
-        f"SELECT keys, {', '.join(counts)} FROM ({keys}) AS counted CROSS JOIN"
+        f"SELECT {', '.join(FACTS)} FROM ({keys}) AS counted CROSS JOIN"
         " (SELECT count_if(newest > known_until) AS newer, count_if(again > 0) AS again, count_if(late > 0) AS late,"
         " count_if(inside > 0) AS inside FROM"
         f" (SELECT {key}, max(_sequence) AS newest, max(known_until) AS known_until, count_if(again > 0) AS again,"

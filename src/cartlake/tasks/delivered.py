@@ -85,7 +85,7 @@ def compare_with_known(engine: Engine, delivered: Delivered, batch: Batch) -> li
     facts = dict.fromkeys(known.FACTS, 0)
     if delivered.has_files:
         counted = engine.rows(known.facts(contract, delivered.has_met))[0]
-        facts = {name: int(str(value)) for name, value in counted.items()}
+        facts |= {name: int(str(value)) for name, value in counted.items()}
     found = _ties(engine, delivered, facts)
     return found if batch.status is BatchStatus.PUBLISHED else [*found, *_old_news(engine, contract, facts)]
 

@@ -37,8 +37,8 @@ _LOGGING = Path(__file__).with_name("log4j2.properties").as_uri()
 # What Spark generates for a wide table is one method too large for the JVM to compile, unless it is told to.
 _JAVA = f"-XX:+UseSerialGC -XX:-DontCompileHugeMethods -Duser.timezone=UTC -Dlog4j2.configurationFile={_LOGGING}"
 # Spark's defaults are tuned for clusters: on one machine and with small tables they make every step three times as
-# long. Of generated code Spark remembers 100 classes, fewer than a run has: most were compiled again, by Spark and then
-# by the JVM.
+# long, and in 1 GB, the default, more time goes into collecting garbage. Of generated code Spark remembers 100 classes,
+# fewer than a run has: most were compiled again, by Spark and then by the JVM.
 LOCAL = {
     "spark.databricks.delta.allFilesInCrc.enabled": "false",
     "spark.databricks.delta.snapshotPartitions": "1",
