@@ -97,6 +97,23 @@ def test_once_the_key_of_a_record_is_repaired_the_snapshot_tells_what_is_absent(
     assert (versions(shop, "P-0"), versions(shop, "P-1")) == ([(1, 2), (2, None)], [(1, 2)])
 
 
+def test_once_a_record_without_a_key_is_discarded_the_snapshot_tells_what_is_absent_and_no_more_once_it_is_open(
+    shop: Shop,
+) -> None:
+    extract(shop, 1, products(TEN))
+    extract(shop, 2, [*products(TEN[1:]), product("")])
+    shop.run()
+    [record] = [str(row["id"]) for row in shop.lake.quarantine()]
+    assert shop.lake.discard([record], why="a line of a total").batches == ("b2",)
+    shop.run()
+    assert versions(shop, "P-0") == [(1, 2)]
+    assert shop.lake.replay(ids=[record], why="it may be a product after all").batches == ("b2",)
+    shop.run()
+    assert versions(shop, "P-0") == [(1, None)]
+    shop.lake.rebuild(from_archive=True)
+    assert versions(shop, "P-0") == [(1, None)]
+
+
 def test_a_batch_that_lacks_a_file_is_no_snapshot(tmp_path: Path) -> None:
     shop = Shop(tmp_path / "shop", landing={"wait_for_files": 0, "on_missing": "partial"})
     shop.change_contract("products", SNAPSHOT)

@@ -130,11 +130,15 @@ def proposed(wish: Wish, changed: Mapping[str, str], why: str | None, actor: str
     )
 
 
-def concluded(wish: Wish, changed: Mapping[str, str], then: Judged | None) -> RecordDecision:
-    """`then` is how the record will be judged; None for one that is discarded.
+def concluded(
+    wish: Wish, changed: Mapping[str, str], then: Judged | None, *, tells_absence: bool = False
+) -> RecordDecision:
+    """`then` is how the record will be judged; None for one that is discarded. `tells_absence`: its feed delivers
+    snapshots, and while it is open without a readable key none tells which keys are absent.
 
     A replay that would find what was found before decides nothing, nor does one of a record that waits for a run, or
-    was repaired. An open record that is discarded needs no run: it is in quarantine already.
+    was repaired. An open record that is discarded needs no run, it is in quarantine already; nor does one that is open
+    again for the same reasons; unless `tells_absence`.
     """
     held, is_open = wish.held, wish.held.state == "open"
     errors = (held.reasons if is_open or held.state == DISCARDED else DISCARDED) if then is None else then.errors
@@ -142,10 +146,10 @@ def concluded(wish: Wish, changed: Mapping[str, str], then: Judged | None) -> Re
         is_new = stages_again = bool(changed)
     elif wish.action == "replay":
         is_new = held.state == DISCARDED or (is_open and errors != held.reasons)
-        stages_again = is_new and errors != held.reasons
+        stages_again = is_new and (tells_absence or errors != held.reasons)
     else:
         is_new = held.state != DISCARDED
-        stages_again = is_new and not is_open
+        stages_again = is_new and (tells_absence or not is_open)
     return RecordDecision(
         id=held.id,
         batch_id=held.batch_id,

@@ -143,22 +143,26 @@ def _is_text(cell: str) -> bool:
 def _of_file(context: Context, key: FileKey, wishes: Sequence[Wish], by: Decider) -> list[_Outcome]:
     """What the wishes for records of one file come to."""
     if all(wish.action == "discard" for wish in wishes):
-        return [_outcome(wish, {}, None, by) for wish in wishes]
+        return [_outcome(context, wish, {}, None, by) for wish in wishes]
     if wishes[0].held.is_file:
-        return [_outcome(wish, {}, _read_again(context, key), by) for wish in wishes]
+        return [_outcome(context, wish, {}, _read_again(context, key), by) for wish in wishes]
     file = ArchivedFile(context, key)
     now = file.judged([wish.held.record for wish in wishes if wish.action == "fix"])
     changed = {w.held.record: changed_cells(w.cells, now[w.held.record].cells) for w in wishes if w.action == "fix"}
     new = {w.held.record: proposed(w, changed.get(w.held.record, {}), by.why, by.actor) for w in wishes}
     then = file.judged(list(new), new)
     return [
-        _outcome(w, changed.get(w.held.record, {}), None if w.action == "discard" else then[w.held.record], by)
+        _outcome(context, w, changed.get(w.held.record, {}), None if w.action == "discard" else then[w.held.record], by)
         for w in wishes
     ]
 
 
-def _outcome(wish: Wish, changed: Mapping[str, str], then: Judged | None, by: Decider) -> _Outcome:
-    return _Outcome(wish, concluded(wish, changed, then), proposed(wish, changed, by.why, by.actor))
+def _outcome(
+    context: Context, wish: Wish, changed: Mapping[str, str], then: Judged | None, by: Decider
+) -> _Outcome:
+    is_snapshot = contract_of(context, wish.held.feed).delivery == "snapshot"
+    record = concluded(wish, changed, then, tells_absence=is_snapshot)
+    return _Outcome(wish, record, proposed(wish, changed, by.why, by.actor))
 
 
 def _read_again(context: Context, key: FileKey) -> Judged:
