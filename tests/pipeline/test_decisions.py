@@ -106,6 +106,22 @@ def test_a_shop_that_repairs_a_record_has_the_tables_of_one_where_it_came_right(
     other.lake.close()
 
 
+def test_a_repair_of_a_file_that_two_batches_announce_is_published_once_for_each(shop: Shop) -> None:
+    shop.deliver("b1", **a_day(orders=TWO))
+    shop.run()
+    shop.drop("orders", "again.csv", TWO)
+    shop.announce("b2", files=["again.csv"])
+    shop.run()
+    assert set(shop.lake.fix_record(record_id(shop), {"order_amount": "?2"}).batches) == {"b1", "b2"}
+    shop.run()
+    assert shop.run().batches == ()
+    shop.change_contract("orders", UNKNOWN_CURRENCY_WARNS)
+    shop.lake.retry("b2")
+    repaired = [{report.batch.batch_id for report in shop.run().batches} for _ in range(3)]
+    assert repaired == [{"b2"}, {"b1"}, set()], "what the contract changed concerns both"
+    assert shop.lake.verify(deep=True).findings == ()
+
+
 @pytest.mark.slow
 def test_a_decision_that_is_taken_twice_or_run_twice_changes_nothing(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=TWO))

@@ -157,9 +157,7 @@ def _of_file(context: Context, key: FileKey, wishes: Sequence[Wish], by: Decider
     ]
 
 
-def _outcome(
-    context: Context, wish: Wish, changed: Mapping[str, str], then: Judged | None, by: Decider
-) -> _Outcome:
+def _outcome(context: Context, wish: Wish, changed: Mapping[str, str], then: Judged | None, by: Decider) -> _Outcome:
     is_snapshot = contract_of(context, wish.held.feed).delivery == "snapshot"
     record = concluded(wish, changed, then, tells_absence=is_snapshot)
     return _Outcome(wish, record, proposed(wish, changed, by.why, by.actor))
