@@ -68,6 +68,13 @@ def test_a_column_that_the_contract_lacks_is_a_column_of_the_history_and_a_chang
     assert changed == [(), ("loyalty_club",), ("favourite_colour",)]
 
 
+def test_a_name_that_stands_in_two_lines_of_its_cell_is_a_column_with_its_values(shop: Shop) -> None:
+    """Spreadsheets write headers so."""
+    shop.deliver("b1", customers=[at(8, **{"Favourite\nColour": "blue"})])
+    shop.run()
+    assert shop.one("SELECT favourite_colour FROM customers") == "blue"
+
+
 def test_readers_of_an_earlier_publication_see_the_columns_of_then(shop: Shop) -> None:
     deliver(shop, [0, 1], one_by_one=True)
     assert "loyalty_club" in shop.lake.query("SELECT * FROM customers")[0]
@@ -182,6 +189,6 @@ def test_a_run_that_dies_between_the_new_column_and_its_rows_is_finished_by_the_
 
 
 def test_names_stand_in_one_text_and_come_out_as_they_were() -> None:
-    for names in (["coupon"], ["a,b", 'say "x"', "plain"], [" padded "], []):
+    for names in (["coupon"], ["a,b", 'say "x"', "plain"], [" padded "], ["two\nlines", "two\r\nmore", "one"], []):
         assert names_in(listed(names)) == names
     assert listed(["gift", "note"]) == "gift,note"

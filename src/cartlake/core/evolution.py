@@ -7,6 +7,7 @@ So the columns are a function of the data, as the rows are (docs/adr/0053).
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -29,7 +30,7 @@ def listed(names: Iterable[str]) -> str | None:
 
 def names_in(text: str | None) -> list[str]:
     """The names in such a text."""
-    return next(csv.reader([text.replace("\r", " ").replace("\n", " ")]), []) if text else []
+    return next(csv.reader(io.StringIO(text, newline="")), []) if text else []
 
 
 def with_added(contract: Contract, names: Iterable[str]) -> Contract:
