@@ -20,6 +20,15 @@ def test_a_price_corrected_under_the_same_name_and_announced_again_is_current(sh
     assert shop.one("SELECT count(*) FROM products") == 2, "the same event, corrected: no second version"
 
 
+def test_a_correction_under_the_name_in_another_case_or_form_wins_as_well(shop: Shop) -> None:
+    keys = [f"P-{number}" for number in range(4)]
+    for batch_id, name, price in (("b1", "Pre\u0301cios.csv", "20.00"), ("b2", "pr\u00e9cios.CSV", "22.00")):
+        shop.drop("products", name, [product(key, price=price) for key in keys])
+        shop.announce(batch_id, files=[name])
+        shop.run()
+    assert shop.rows("SELECT DISTINCT price FROM products WHERE is_current") == [(Decimal("22.00"),)]
+
+
 def test_the_correction_wins_also_when_it_is_staged_first(shop: Shop) -> None:
     shop.drop("products", "products.csv", [product(price="22.00")])
     shop.announce("b2", files=["products.csv"], revision=1)

@@ -12,7 +12,7 @@ from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, StagedFile
 from cartlake.core.manifest import ExpectedFile, differs
-from cartlake.core.names import LandedFile, archive_path
+from cartlake.core.names import LandedFile, archive_path, normalise
 from cartlake.core.profile import Profile
 from cartlake.errors import FileRejected
 from cartlake.tasks.arrivals import claimable
@@ -144,7 +144,7 @@ def _revision(batch: Batch, expected: ExpectedFile, files: Sequence[StagedFile])
     """The manifest's, else how many earlier contents came under that name."""
     if batch.revision is not None:
         return batch.revision
-    return len({file.file_sha256 for file in files if file.file_name == expected.name})
+    return len({file.file_sha256 for file in files if normalise(file.file_name) == expected.key})
 
 
 def announced_as(
