@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from decimal import Decimal
 
+import pytest
+
 from tests.pipeline.shop import Shop, a_day, csv_text, customer, order, product, shipment, stock
 
 
@@ -51,6 +53,21 @@ def test_a_wrong_header_is_explained_and_the_corrected_file_is_published(shop: S
     [report] = shop.run().batches
     assert (report.batch.status, report.counts.rows_quarantined) == ("published", 0)
     assert shop.one("SELECT count(*) FROM enriched_orders") == 1
+
+
+@pytest.mark.parametrize("city", ["Springfield", "Peoria"])
+def test_a_file_in_the_folder_of_another_feed_is_corrected_by_dropping_it_in_its_own(shop: Shop, city: str) -> None:
+    shop.drop("orders", "customers.csv", [customer()])
+    shop.announce("b1", files=["customers.csv"])
+    shop.run()
+    assert shop.statuses() == {"b1": "failed"}
+    shop.drop("customers", "customers.csv", [customer(city=city)])
+    [report] = shop.run().batches
+    assert (report.batch.status, report.counts.rows_staged, report.counts.rows_quarantined) == ("published", 1, 0)
+    assert shop.one("SELECT city FROM customers") == city
+    assert shop.rows("SELECT feed, status FROM batch_files") == [("customers", "staged")]
+    assert shop.rows("SELECT feed, is_open FROM quarantine") == [("orders", False)]
+    assert not any(shop.landing.rglob("*.csv"))
 
 
 def test_a_rejected_file_that_a_corrected_one_replaced_is_superseded_in_quarantine(shop: Shop) -> None:

@@ -125,12 +125,15 @@ class _Scene:
         return {file: hashes[file] for file in self._named(batch) if hashes.get(file, "") == claimed.get(file.key)}
 
     def changed(self, batch: Batch) -> list[LandedFile]:
-        """Landed files, nobody else's, that hold other content than the batch claimed, or that it never claimed."""
+        """Landed files, nobody else's, that hold other content than the batch claimed, or that it never claimed, or
+        that are of another feed than the one that rejected them."""
         claimed, hashes = self._known.claimed_by(batch.batch_id), self._known.hashes
+        feeds = {normalise(name): folder for name, folder in self._known.rejected_in.get(batch.batch_id, {}).items()}
         return [
             file
             for file in self._named(batch)
-            if file.key not in claimed or hashes.get(file, claimed[file.key]) != claimed[file.key]
+            if hashes.get(file, claimed.get(file.key)) != claimed.get(file.key, "")
+            or feeds.get(file.key, file.folder) != file.folder
         ]
 
     def missing(self, batch: Batch) -> dict[str, str]:

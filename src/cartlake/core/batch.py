@@ -109,7 +109,7 @@ class Known:
     `batches`: how each stands. `claimed`: per batch the names and contents (sha256) whose load or rejection is in the
     ledger, per name the newest. `refused`: name, content and date of the files that were rejected. `manifests`: per
     batch every manifest (sha256) it ever had, and when it was first recorded. `hashes`: contents of landed files, at
-    least of `files_to_hash`.
+    least of `files_to_hash`. `rejected_in`: per batch and name the folder of what was rejected of it.
     """
 
     batches: Mapping[str, Batch] = field(default_factory=dict)
@@ -117,6 +117,7 @@ class Known:
     manifests: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)
     hashes: Mapping[LandedFile, str] = field(default_factory=dict)
     refused: frozenset[tuple[str, str, date]] = frozenset()
+    rejected_in: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def claimed_by(self, batch_id: str) -> dict[str, str]:
         """Contents by the form in which names are compared. A corrected file can land before its manifest: the batch of

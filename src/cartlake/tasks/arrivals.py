@@ -25,7 +25,7 @@ def look(context: Context) -> tuple[Landing, Known]:
     seen = landing.look(settings.landing_folder, _folders(context), settings.landing.manifests)
     refused = _refused(context)
     batches, manifests = context.ledger.recorded_batches()
-    known = Known(batches, _claimed(context, batches), manifests, refused=refused)
+    known = Known(batches, _claimed(context, batches), manifests, refused=refused, rejected_in=_rejected_in(context))
     return seen, _hashed(context, seen, known)
 
 
@@ -51,6 +51,16 @@ def _hashed(context: Context, seen: Landing, known: Known) -> Known:
 def _refused(context: Context) -> frozenset[tuple[str, str, date]]:
     rejected = (file for file in context.ledger.files() if file.status == "rejected")
     return frozenset((file.file_name, file.file_sha256, file.batch_date) for file in rejected)
+
+
+def _rejected_in(context: Context) -> dict[str, dict[str, str]]:
+    """Per batch the folders of the files that were rejected."""
+    folders = {contract.feed: contract.folder for contract in context.contracts}
+    found: dict[str, dict[str, str]] = {}
+    for file in context.ledger.batch_files():
+        if file.status == "rejected" and file.feed in folders:
+            found.setdefault(file.batch_id, {})[file.file_name] = folders[file.feed]
+    return found
 
 
 def _claimed(context: Context, batches: Mapping[str, Batch]) -> dict[str, dict[str, str]]:

@@ -44,14 +44,18 @@ def stage_load(context: Context, contract: Contract, batch: Batch, *, again: boo
 
 def _taken_in(intake: _Intake) -> Iterator[BatchFile]:
     ledger, feed = intake.context.ledger, intake.contract.feed
-    known = {file.file_name: file for file in ledger.batch_files([intake.batch.batch_id]) if file.feed == feed}
+    every = {file.file_name: file for file in ledger.batch_files([intake.batch.batch_id])}
     landed = claimable(intake.context, intake.batch)
     for expected in intake.batch.files:
-        file = landed.get(expected.name)
+        file, known = landed.get(expected.name), every.get(expected.name)
+        is_ours = known is not None and known.feed == feed
         if file is not None and file.folder == intake.contract.folder:
-            yield _from_landing(intake, expected, file, known.get(expected.name))
-        elif expected.name in known:
-            yield _from_archive(intake, expected, known[expected.name])
+            yield _from_landing(intake, expected, file, known if is_ours else None)
+        elif file is not None and (known is None or known.status == "rejected"):
+            continue  # it is another feed's
+        elif known is not None:
+            if is_ours:
+                yield _from_archive(intake, expected, known)
         elif (refused := _refused_elsewhere(intake, expected)) is not None:
             yield _deliver(intake, expected, refused, landing.profile_archived(refused))
 
