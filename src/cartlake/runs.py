@@ -15,7 +15,7 @@ from cartlake.core.arrival import plan, unannounced
 from cartlake.core.batch import Batch, BatchStatus, Policy
 from cartlake.core.entries import MaintenanceStep, Run
 from cartlake.core.manifest import ExpectedFile, Manifest, render_manifest
-from cartlake.core.names import by_date, new_trigger_id
+from cartlake.core.names import ambiguous, by_date, new_trigger_id, shown
 from cartlake.core.production import settled
 from cartlake.core.quiet import quiet_batches
 from cartlake.core.retention import SET_ASIDE
@@ -25,6 +25,8 @@ from cartlake.errors import Locked, UsageError
 from cartlake.owning import joined, live_runs, require_unowned, unsettled
 from cartlake.tasks.arrivals import look, write_manifest
 from cartlake.tasks.context import Context
+
+_UNCLEAR = "a batch names files without their folders, and this name lies there more than once"
 
 
 def recover_tables(context: Context) -> None:
@@ -69,19 +71,26 @@ def survey(context: Context) -> tuple[str, ...]:
     ledger.once_committed(
         lambda: landing.tidy(settings.landing_folder, settings.archive_folder, settings.landing.manifests, decided)
     )
+    notices = (*seen.notices, *decided.notices)
     if settings.landing.trigger == "quiet":
         patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
         still = timedelta(seconds=settings.landing.quiet_seconds)
         found = quiet_batches(seen, known.after(decided.batches), patterns, still, ledger.now())
         ledger.record_batches(batch for batch in found if batch.batch_id not in taken)
-    return (*seen.notices, *decided.notices)
+        unclear = ambiguous(unannounced(seen.files, known.after(decided.batches).batches.values()))
+        notices += tuple(f"{file.folder}/{shown(file.name)}: passed over, {_UNCLEAR}" for file in unclear)
+    return notices
 
 
 def announce_landed(context: Context, batch_date: date | None) -> list[Path]:
-    """Manifests for the landed files that no open batch names, one per date, or one for `batch_date`; their paths."""
+    """Manifests for the landed files that no open batch names, one per date, or one for `batch_date`; their paths.
+    Raises UsageError, with none written, if a name lies there more than once."""
     settings = context.settings
     seen, known = look(context)
     files = unannounced(seen.files, known.batches.values())
+    if unclear := ambiguous(files):
+        places = ", ".join(f"{file.folder}/{shown(file.name)}" for file in unclear)
+        raise UsageError("name_unclear", f"{_UNCLEAR}: {places}", hint="Rename them, so that each name is one file's.")
     patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
     groups = {batch_date: files} if batch_date and files else by_date(files, patterns)
     used = {*known.batches, *(m.content.batch_id for m in seen.manifests if isinstance(m.content, Manifest))}

@@ -273,3 +273,21 @@ def test_a_project_where_nothing_can_be_written_can_be_looked_at(shop: Shop) -> 
     shop.lake.close()
     state.unlink()
     assert shop.run().batches == ()
+
+
+@pytest.mark.parametrize("trigger", ["manifest", "quiet"])
+def test_one_name_in_the_folders_of_two_feeds_is_told_of_where_nobody_says_which_is_meant(
+    tmp_path: Path, trigger: str
+) -> None:
+    shop = Shop(tmp_path / "shop", landing={"trigger": trigger, "quiet_seconds": 0.001})
+    shop.drop("orders", "export.csv", [order()])
+    shop.drop("customers", "export.csv", [customer()])
+    if trigger == "quiet":
+        told = " ".join(shop.run().notices)
+    else:
+        with pytest.raises(UsageError, match="lies there more than once") as refused:
+            shop.lake.create_manifest()
+        told = str(refused.value)
+    assert "orders_data/export.csv" in told
+    assert "customer_data/export.csv" in told
+    shop.lake.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -102,15 +103,23 @@ def date_in_name(pattern: str, name: str) -> date | None:
     return stands if FIRST_YEAR <= stands.year <= LAST_YEAR else None
 
 
+def ambiguous(files: Iterable[LandedFile]) -> tuple[LandedFile, ...]:
+    """The files whose name lies there more than once. Manifests name files, not folders: nobody can say which is meant.
+    """
+    every = list(files)
+    counts = Counter(file.key for file in every)
+    return tuple(file for file in every if counts[file.key] > 1)
+
+
 def by_date(files: Iterable[LandedFile], patterns: Mapping[str, str]) -> dict[date, tuple[LandedFile, ...]]:
     """The files by business date, oldest first; `patterns` gives per folder the contract's file pattern.
 
     A file whose name has no date belongs to the newest date among the others; if no name has one, the date is that of
-    the newest file's last change in UTC. Names that lie there more than once belong nowhere: nobody can say which.
+    the newest file's last change in UTC. Those that are `ambiguous` belong nowhere.
     """
     every = list(files)
-    keys = [file.key for file in every]
-    single = [file for file in every if keys.count(file.key) == 1]
+    unclear = {file.key for file in ambiguous(every)}
+    single = [file for file in every if file.key not in unclear]
     dates = {file: date_in_name(patterns.get(file.folder, ""), file.name) for file in single}
     newest = max((file.changed_at.astimezone(UTC).date() for file in single), default=date.min)
     otherwise = max((day for day in dates.values() if day), default=newest)
