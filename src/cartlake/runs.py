@@ -139,14 +139,15 @@ def begin_run(
 
 
 def _chosen(context: Context, only: str | None) -> list[Batch]:
-    """What a run would take now. Restaged batches go first, then by batch date; `only` takes one batch."""
+    """What a run would take now. Restaged batches go first, then by batch date; `only` takes one batch, and before it
+    those that wait for their repair: while they do, the published logs stand still, without what others bring."""
     ledger, taken = context.ledger, unsettled(context)
     owners = {run.run_id for run in ledger.runs() if run.status == "running"}
     free = [b for b in ledger.batches().values() if b.batch_id not in taken and b.run_id not in owners]
     restaged = [batch for batch in free if batch.restage and batch.status is BatchStatus.PUBLISHED]
-    ready = [batch for batch in free if batch.status is BatchStatus.READY]
+    ready = [batch for batch in free if batch.status is BatchStatus.READY and only in (None, batch.batch_id)]
     chosen = [*_in_order(restaged), *_in_order(ready)]
-    return [batch for batch in chosen if only is None or batch.batch_id == only]
+    return chosen if only in (None, *(batch.batch_id for batch in chosen)) else []
 
 
 def _is_free(context: Context, turn: int) -> bool:

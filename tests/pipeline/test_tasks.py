@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cartlake.errors import UsageError
-from tests.pipeline.shop import TASKS, Shop, a_day, customer, product
+from tests.pipeline.shop import TASKS, Shop, a_day, customer, order, product
 
 
 @pytest.mark.parametrize("repeats", [1, 2])
@@ -89,3 +89,22 @@ def test_every_attempt_of_every_task_is_in_the_ledger(shop: Shop) -> None:
     attempts = shop.rows("SELECT task, attempt, status FROM tasks WHERE batch_id = 'b1' ORDER BY started_at")
     assert [task for task, _, _ in attempts] == list(TASKS)
     assert {(attempt, status) for _, attempt, status in attempts} == {(1, "SUCCESS")}
+
+
+def test_a_batch_by_tasks_takes_those_before_it_that_wait_for_their_repair(shop: Shop) -> None:
+    """As a run does. Else the published logs stood still, and a repair did not find what its records had said."""
+
+    def tasks_of_b2() -> set[str]:
+        return {report.batch.batch_id for task in TASKS for report in shop.lake.task(task, batch_id="b2").batches}
+
+    shop.trade_a_day()
+    shop.lake.retry("b1")
+    shop.deliver("b2", "2025-03-02", orders=[order("O-4"), order("O-5", order_amount="?")])
+    assert tasks_of_b2() == {"b1", "b2"}
+    assert shop.lake.verify().findings == ()
+    [broken] = [str(row["id"]) for row in shop.lake.quarantine()]
+    for cells in ({"order_amount": "7.00"}, {"order_id": "O-6"}):
+        shop.lake.fix_record(broken, cells)
+        assert tasks_of_b2() == {"b2"}
+    assert shop.rows("SELECT order_id FROM orders ORDER BY 1") == [("O-1",), ("O-4",), ("O-6",)]
+    assert shop.lake.verify(deep=True).findings == ()
