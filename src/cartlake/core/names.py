@@ -104,7 +104,7 @@ def date_in_name(pattern: str, name: str) -> date | None:
 
 
 def ambiguous(files: Iterable[LandedFile]) -> tuple[LandedFile, ...]:
-    """The files whose name lies there more than once. Manifests name files, not folders: nobody can say which is meant."""
+    """The files whose name lies there more than once: manifests name no folders, so nobody can say which is meant."""
     every = list(files)
     counts = Counter(file.key for file in every)
     return tuple(file for file in every if counts[file.key] > 1)
