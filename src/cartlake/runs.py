@@ -12,12 +12,12 @@ from pathlib import Path
 
 from cartlake import landing
 from cartlake.core.arrival import plan, unannounced
-from cartlake.core.batch import Batch, BatchStatus, Policy
+from cartlake.core.batch import Batch, BatchStatus, Known, Policy
 from cartlake.core.entries import MaintenanceStep, Run
 from cartlake.core.manifest import ExpectedFile, Manifest, render_manifest
-from cartlake.core.names import ambiguous, by_date, new_trigger_id, shown
+from cartlake.core.names import LandedFile, ambiguous, by_date, new_trigger_id, shown
 from cartlake.core.production import settled
-from cartlake.core.quiet import quiet_batches
+from cartlake.core.quiet import perhaps_loaded, quiet_batches
 from cartlake.core.retention import SET_ASIDE
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, MAINTENANCE, prepared_table
@@ -75,11 +75,19 @@ def survey(context: Context) -> tuple[str, ...]:
     if settings.landing.trigger == "quiet":
         patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
         still = timedelta(seconds=settings.landing.quiet_seconds)
+        seen = replace(seen, files=_not_loaded(context, seen.files, known.after(decided.batches)))
         found = quiet_batches(seen, known.after(decided.batches), patterns, still, ledger.now())
         ledger.record_batches(batch for batch in found if batch.batch_id not in taken)
         unclear = ambiguous(unannounced(seen.files, known.after(decided.batches).batches.values()))
         notices += tuple(f"{file.folder}/{shown(file.name)}: passed over, {_UNCLEAR}" for file in unclear)
     return notices
+
+
+def _not_loaded(context: Context, files: tuple[LandedFile, ...], known: Known) -> tuple[LandedFile, ...]:
+    """The files but for those that were loaded and cannot be removed: they would make a batch with every run."""
+    maybe = perhaps_loaded(files, known)
+    contents = landing.hashes(context.settings.landing_folder, maybe)
+    return tuple(file for file in files if contents.get(file) not in maybe.get(file, ()))
 
 
 def announce_landed(context: Context, batch_date: date | None) -> list[Path]:

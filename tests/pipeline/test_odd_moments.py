@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cartlake import failpoints
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import ConfigError, EngineError, ModelError, UsageError
 from cartlake.ledger import Ledger
@@ -290,4 +291,20 @@ def test_one_name_in_the_folders_of_two_feeds_is_told_of_where_nobody_says_which
         told = str(refused.value)
     assert "orders_data/export.csv" in told
     assert "customer_data/export.csv" in told
+    shop.lake.close()
+
+
+def test_a_quiet_file_that_cannot_be_removed_makes_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(place: str) -> None:
+        if place == "landing: remove":
+            raise PermissionError
+
+    shop = Shop(tmp_path / "shop", landing={"trigger": "quiet", "quiet_seconds": 0.001})
+    monkeypatch.setattr(failpoints, "on_reach", refuse)
+    shop.drop("customers", "customers.csv", [customer()])
+    runs = [len(shop.run().batches) for _ in range(3)]
+    assert runs == [1, 0, 0]
+    shop.drop("customers", "customers.csv", [customer(city="Peoria")])
+    assert [len(shop.run().batches) for _ in range(2)] == [1, 0]
+    assert shop.one("SELECT city FROM customers") == "Peoria"
     shop.lake.close()

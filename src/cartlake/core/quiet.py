@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cartlake.core.arrival import unannounced
-from cartlake.core.batch import Batch, BatchStatus, Known, Landing, announced
+from cartlake.core.batch import OPEN, Batch, BatchStatus, Known, Landing, announced
 from cartlake.core.manifest import ExpectedFile, Manifest, parse_manifest, render_manifest
-from cartlake.core.names import by_date, new_trigger_id
+from cartlake.core.names import LandedFile, by_date, new_trigger_id
 
 _MOST_QUIET_FILES = 1000  # their manifest stays under its limit whatever the names
+
+
+def perhaps_loaded(files: Iterable[LandedFile], known: Known) -> dict[LandedFile, frozenset[str]]:
+    """The files that no open batch names and that have not changed since settled batches took some of that name, with
+    the contents (sha256) that these took: one that still has one of them was loaded and could not be removed."""
+    claims: dict[str, list[tuple[datetime, str]]] = {}
+    for batch in known.batches.values():
+        if batch.status not in OPEN:
+            for key, sha256 in known.claimed_by(batch.batch_id).items():
+                claims.setdefault(key, []).append((batch.recorded_at, sha256))
+    found = {
+        file: frozenset(sha256 for at, sha256 in claims.get(file.key, ()) if file.changed_at <= at)
+        for file in unannounced(files, known.batches.values())
+    }
+    return {file: contents for file, contents in found.items() if contents}
 
 
 def quiet_batches(
