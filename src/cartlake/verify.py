@@ -147,8 +147,8 @@ def _counts(context: Context, damaged: set[str]) -> Iterator[_Look]:
     """Of each accepted file rows_in = rows_staged + rows_quarantined + rows_duplicate, and so many rows stand there."""
     ledger, base = context.ledger, context.ledger.latest_publication()
     waiting = {batch.batch_id for batch in ledger.batches().values() if batch.restage}
-    announced = accepted_files(ledger.batch_files(), published_batches(context) - waiting, {})
-    accepted = {(feed, sha256, day): batch_id for (feed, sha256, day, _), batch_id in announced.items()}
+    announced = accepted_files(ledger.batch_files(), published_batches(context) - waiting, {}, {})
+    accepted = {(feed, sha256, day): each.batch_id for (feed, sha256, day, _), each in announced.items()}
     files = {(file.feed, file.file_sha256, file.batch_date): file for file in ledger.files()}
     quarantined = _quarantined(context)
     for contract in context.contracts:

@@ -41,6 +41,22 @@ def test_the_correction_wins_also_when_it_is_staged_first(shop: Shop) -> None:
     assert shop.one("SELECT price FROM products") == Decimal("22.00")
 
 
+@pytest.mark.parametrize("order", [("b0", "b1", "b2"), ("b2", "b1", "b0")])
+def test_a_correction_that_goes_back_to_an_earlier_content_wins_by_its_revision(
+    shop: Shop, order: tuple[str, ...]
+) -> None:
+    """Whenever it comes, and only as long as its batch is in production."""
+    prices = {"b0": "20.00", "b1": "22.00", "b2": "20.00"}
+    for batch_id in order:
+        shop.drop("products", "products.csv", [product(price=prices[batch_id])])
+        shop.announce(batch_id, files=["products.csv"], revision=int(batch_id[1:]))
+        shop.run()
+    assert shop.one("SELECT price FROM products") == Decimal("20.00")
+    shop.lake.reject("b2", "the second price was right")
+    assert shop.one("SELECT price FROM products") == Decimal("22.00")
+    assert shop.lake.verify(deep=True).findings == ()
+
+
 def test_a_wrong_header_is_explained_and_the_corrected_file_is_published(shop: Shop) -> None:
     wrong = csv_text([order()]).replace("order_amount", "amount_total")
     shop.deliver("b1", **a_day(orders=wrong))

@@ -23,10 +23,12 @@ from cartlake.core.verdict import RuleResult
 from cartlake.tasks import derive
 from cartlake.tasks.accepted import (
     AcceptedKey,
+    Announced,
     accepted_files,
     define_accepted,
     event_times,
     evolved,
+    revisions,
     same_file,
     slices,
     with_batch,
@@ -110,8 +112,8 @@ def _history_changes(
     else:
         engine.values(before, table.columns, [])
     files = [file for file in files if file.feed == contract.feed]
-    own, times = acceptance.of(contract, base), event_times(context, contract)
-    changed = _changed_files(files, own, times)
+    own, times, given = acceptance.of(contract, base), event_times(context, contract), revisions(context)
+    changed = _changed_files(files, own, times, given)
     snapshots = None
     if contract.delivery == "snapshot":
         snapshots = find_snapshots(context, contract, own.before, own.after, changed)
@@ -120,7 +122,7 @@ def _history_changes(
         return False
     engine.define("history_before", f"SELECT * FROM {before}")
     _define_changed_events(context, contract, changed, base)
-    _define_known_deletes(context, contract, accepted_files(files, acceptance.after, times))
+    _define_known_deletes(context, contract, accepted_files(files, acceptance.after, times, given))
     if snapshots:
         define_absences(context, contract, snapshots)
     is_walked_whole = snapshots is not None and not snapshots.is_in_order
@@ -195,21 +197,22 @@ def _change_columns(table: Table) -> tuple[Column, ...]:
 
 
 def _changed_files(
-    files: Sequence[BatchFile], acceptance: Acceptance, times: Mapping[str, datetime]
-) -> dict[AcceptedKey, tuple[str, bool]]:
-    """Files whose acceptance or lineage changes: the batch they belong to, and whether they are simply new."""
+    files: Sequence[BatchFile], acceptance: Acceptance, times: Mapping[str, datetime], given: Mapping[str, int]
+) -> dict[AcceptedKey, tuple[Announced, bool]]:
+    """Files whose acceptance, lineage or revision changes: how they are announced, and whether they are simply new."""
     before, after, restaged = (
-        accepted_files(files, batches, times) for batches in (acceptance.before, acceptance.after, acceptance.restaged)
+        accepted_files(files, batches, times, given)
+        for batches in (acceptance.before, acceptance.after, acceptance.restaged)
     )
     return {
-        key: (after.get(key) or before.get(key) or "", key not in before)
+        key: (after[key] if key in after else before[key], key not in before)
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key) or key in restaged
     }
 
 
 def _define_changed_events(
-    context: Context, contract: Contract, changed: Mapping[AcceptedKey, tuple[str, bool]], base: Publication
+    context: Context, contract: Contract, changed: Mapping[AcceptedKey, tuple[Announced, bool]], base: Publication
 ) -> None:
     """`changed_events`, as `changed_events_<table>` too: staged rows of the changed files as they are and, for files
     accepted before, as they were. Of a snapshot feed they are `changed_rows_<table>`."""
@@ -229,11 +232,11 @@ def _define_changed_events(
     engine.define("changed_events", f"SELECT * FROM changed_events_{table}")
 
 
-def _define_known_deletes(context: Context, contract: Contract, accepted: Mapping[AcceptedKey, str]) -> None:
+def _define_known_deletes(context: Context, contract: Contract, accepted: Mapping[AcceptedKey, Announced]) -> None:
     """`accepted`, the files of the log that count, and `known_deletes`, the deletes accepted before. Files
     without a delete, nearly all, are not opened."""
     engine, key = context.engine, contract.key
-    define_accepted(context, "accepted", {key: (batch, False) for key, batch in accepted.items()})
+    define_accepted(context, "accepted", {key: (each, False) for key, each in accepted.items()})
     engine.read("log_deletes", stage_table(contract), where={"_op": ["delete"]})
     deleted = with_batch(contract, "log_deletes", "accepted")
     is_changed = same_file("e", "f") + (" AND e._sequence = f.event_time" if contract.takes_batch_time else "")

@@ -25,7 +25,7 @@ from cartlake.core.snapshots import (
 from cartlake.core.sqltext import names, same
 from cartlake.core.tables import event_columns, stage_table
 from cartlake.core.verdict import RuleResult
-from cartlake.tasks.accepted import AcceptedKey, define_logged, with_batch
+from cartlake.tasks.accepted import AcceptedKey, Announced, define_logged, with_batch
 from cartlake.tasks.context import Context
 from cartlake.tasks.delivered import samples
 
@@ -51,7 +51,7 @@ def find_snapshots(
     contract: Contract,
     before: frozenset[str],
     after: frozenset[str],
-    changed: Mapping[AcceptedKey, tuple[str, bool]],
+    changed: Mapping[AcceptedKey, tuple[Announced, bool]],
 ) -> Snapshots:
     """The snapshots of a feed, with these accepted batches before and after. `changed` are the files whose acceptance
     changes, and whether they are new."""
