@@ -173,6 +173,16 @@ def test_a_column_says_how_its_source_spells_names_dates_and_nothing() -> None:
     assert (found.default, found.ignore_null_updates, found.personal) == ("2025-01-15", True, True)
 
 
+def test_a_time_is_written_by_a_pattern_with_hours_and_a_date_is_not() -> None:
+    written = 'value: [dd.MM.yyyy, "dd.MM.yyyy HH:mm", "M/d/yyyy H:mm"]'
+    old = "returned_at, logicalType: timestamp"
+    found = returns(old, f"{old}, customProperties: [{{property: formats, {written}}}]").field("returned_at")
+    assert found.formats == ("dd.MM.yyyy", "dd.MM.yyyy HH:mm", "M/d/yyyy H:mm")
+    column = f"      - {{name: bought_on, logicalType: date, customProperties: [{{property: formats, {written}}}]}}\n"
+    with pytest.raises(ContractError, match=re.escape("dd.MM.yyyy HH:mm is a pattern of a time")):
+        returns("    quality:\n", column + "    quality:\n")
+
+
 def test_a_contract_overrides_severity_action_and_threshold_of_a_cross_table_rule() -> None:
     rule = """
       - type: custom

@@ -136,7 +136,7 @@ def _formats(entries: Mapping[str, Node], settings: Mapping[str, Node], kind: st
     for node in patterns:
         if kind not in ("date", "timestamp"):
             raise node.fail(f"a format is for dates and timestamps, this column is {kind}")
-        _check_format(node)
+        _check_format(node, kind)
     return tuple(node.text() for node in patterns)
 
 
@@ -147,11 +147,13 @@ def _encoding(settings: Mapping[str, Node], kind: str) -> Encoding | None:
     return cast(Encoding, node.one_of([name for name, of in ENCODINGS.items() if of == family]))
 
 
-def _check_format(node: Node) -> None:
+def _check_format(node: Node, kind: str) -> None:
+    zone = ", 'UTC'" if kind == "timestamp" else ""
     try:
-        check_expression(f"parse_date(x, {quoted(node.text())})")
+        check_expression(f"parse_{kind}(x{zone}, {quoted(node.text())})")
     except ModelError as problem:
-        raise node.fail(problem.message, "For example `dd.MM.yyyy` or `MM/dd/yyyy HH:mm`.") from None
+        example = "dd.MM.yyyy HH:mm" if zone else "dd.MM.yyyy"
+        raise node.fail(problem.message, f"For a {kind} for example `{example}`.") from None
 
 
 def _default(node: Node, kind: str) -> str:
