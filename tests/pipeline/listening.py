@@ -11,12 +11,14 @@ from typing import Any
 
 
 class Listener:
-    """`taken` are the documents it was sent, `keys` the Authorization that came with each; it answers with `answer`."""
+    """`taken` are the documents it was sent, `keys` the Authorization of each request; it answers with `answer` and, if
+    it is set, `elsewhere` as the address to go to."""
 
     def __init__(self) -> None:
         self.taken: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.answer = 200
+        self.elsewhere = ""
         self.address = ""
 
 
@@ -29,6 +31,13 @@ def listening(path: str) -> Iterator[Listener]:
             listener.keys.append(self.headers["Authorization"])
             listener.taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(listener.answer)
+            if listener.elsewhere:
+                self.send_header("Location", listener.elsewhere)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            listener.keys.append(self.headers["Authorization"])
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
