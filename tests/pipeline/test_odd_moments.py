@@ -214,6 +214,8 @@ def test_stock_of_several_warehouses_as_of_the_order(shop: Shop) -> None:
         "SELECT * FROM read_csv('/etc/passwd')",
         "SELECT * FROM '/etc/passwd'",
         'SELECT * FROM (WITH "/etc/passwd" AS (SELECT 1) SELECT 1) a, "/etc/passwd" b',
+        "SELECT (WITH duckdb_tables AS (SELECT 1 AS n) SELECT n FROM duckdb_tables), d.* FROM duckdb_tables d",
+        "WITH a AS (SELECT * FROM sqlite_master), sqlite_master AS (SELECT 1 AS n) SELECT * FROM a, sqlite_master",
         "SELECT getenv('HOME')",
         "ATTACH 'x.db'",
         "PRAGMA database_list",
@@ -222,6 +224,18 @@ def test_stock_of_several_warehouses_as_of_the_order(shop: Shop) -> None:
 def test_a_query_is_one_select_over_published_names(shop: Shop, sql: str) -> None:
     with pytest.raises(UsageError):
         shop.lake.query(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH one AS (SELECT 1 AS n), two AS (SELECT n + 1 AS n FROM one) SELECT * FROM TWO",
+        "WITH RECURSIVE up AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM up WHERE n < 2) SELECT max(n) AS n FROM up",
+        "WITH orders AS (SELECT count(*) + 2 AS n FROM orders) SELECT n FROM (SELECT * FROM orders) o",
+    ],
+)
+def test_a_query_may_name_its_parts(shop: Shop, sql: str) -> None:
+    assert shop.one(sql) == 2
 
 
 @pytest.mark.parametrize(

@@ -162,11 +162,12 @@ def start(node: Node) -> int:
 
 
 def is_cte(table: Node) -> bool:
-    """Whether the name is that of a CTE in scope: one before it in its own WITH, any of a WITH around it."""
+    """Whether the name is that of a CTE in scope: one before it in its own WITH (with RECURSIVE its own, too), any of a
+    WITH around it."""
     below, node = table, table.parent
     while node is not None:
         if isinstance(node, exp.With):
-            ctes = node.expressions[: _place(node.expressions, below)]
+            ctes = node.expressions[: _place(node.expressions, below) + bool(node.args.get("recursive"))]
         else:
             around = node.args.get("with_")
             ctes = around.expressions if around and below is not around else []

@@ -12,6 +12,7 @@ from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from cartlake.core.macros import Target
+from cartlake.core.syntax import is_cte
 from cartlake.errors import UsageError
 
 _WRITES = (exp.Into, exp.Command, exp.Copy, exp.DML, exp.DDL, exp.QueryTransform)
@@ -42,14 +43,13 @@ def check_select(sql: str, relations: Collection[str], dialect: Target) -> tuple
     query = statements[0]
     for node in query.walk():
         _check_node(node, dialect)
-    local = {cte.alias_or_name.lower() for cte in query.find_all(exp.CTE)}
-    for name in local:
-        if not _PLAIN.fullmatch(name):
-            raise UsageError("query_name", f"{name!r} is not a plain name for a part of a query")
-    for table in query.find_all(exp.Table):
-        _check_table(table, relations, local)
-    read = {table.name.lower() for table in query.find_all(exp.Table)}
-    return _statement(sql, dialect), tuple(sorted(read & set(relations)))
+    for cte in query.find_all(exp.CTE):
+        if not _PLAIN.fullmatch(cte.alias.lower()):
+            raise UsageError("query_name", f"{cte.alias!r} is not a plain name for a part of a query")
+    read = [table for table in query.find_all(exp.Table) if table.db or not is_cte(table)]
+    for table in read:
+        _check_table(table, relations)
+    return _statement(sql, dialect), tuple(sorted({table.name.lower() for table in read}))
 
 
 def _statement(sql: str, dialect: Target) -> str:
@@ -74,12 +74,10 @@ def _check_node(node: object, dialect: Target) -> None:
             raise UsageError("query_function", f"the function {name} is not for queries")
 
 
-def _check_table(table: exp.Table, relations: Collection[str], local: Collection[str]) -> None:
+def _check_table(table: exp.Table, relations: Collection[str]) -> None:
     if not isinstance(table.this, exp.Identifier):
         raise UsageError("query_function", "a query reads published tables and views, no table functions")
     name = table.name.lower()
-    if name in local and not table.db:
-        return
     if name not in relations or table.db:
         close = difflib.get_close_matches(name, list(relations), n=3)
         raise UsageError(
