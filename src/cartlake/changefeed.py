@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from cartlake.core.changes import CHANGE_TYPE, as_columns_of, net_changes
+from cartlake.core.closest import closest
 from cartlake.core.entries import Publication
 from cartlake.core.retention import gone_below, moved_with
 from cartlake.core.table import Table
@@ -35,9 +35,8 @@ def changes(context: Context, table: str, since: int | str | None = None) -> Cha
     no longer kept."""
     publications, known = context.ledger.publications(), [table.name for table in context.production_tables]
     if table not in known:
-        close = difflib.get_close_matches(table, known, n=3)
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"Tables with a change feed are {', '.join(known)}."
-        raise UsageError("table_unknown", f"{table!r} is no stored table of production", hint=hint)
+        said = f"{table!r} is no stored table of production"
+        raise UsageError("table_unknown", said, hint=closest(table, known))
     every = [NOTHING_PUBLISHED, *publications]
     if since is None:
         steps = [(NOTHING_PUBLISHED, publications[-1])] if publications else []

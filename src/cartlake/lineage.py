@@ -8,10 +8,10 @@ from datetime import date, datetime
 from itertools import groupby
 
 from cartlake import queries
+from cartlake.core.closest import closest
 from cartlake.core.contract import Contract
 from cartlake.core.lineage import LineageGraph, lineage_graph
 from cartlake.core.tables import VERSION_COLUMNS
-from cartlake.core.yamltext import closest
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.queries import Version

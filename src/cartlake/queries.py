@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cartlake.core import known
 from cartlake.core.batch import Batch
+from cartlake.core.closest import closest
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, Publication, TaskRun
 from cartlake.core.ledger_views import LEDGER_VIEWS
@@ -108,8 +108,7 @@ def _by_date(batches: Iterable[Batch]) -> list[Batch]:
 def find_batch(context: Context, batch_id: str) -> Batch:
     batches = context.ledger.batches()
     if batch_id not in batches:
-        close = difflib.get_close_matches(batch_id, list(batches), n=3)
-        hint = f"Did you mean {' or '.join(close)}?" if close else "`cartlake batch list` shows the batches."
+        hint = closest(batch_id, batches, "`cartlake batch list` shows the batches.")
         raise UsageError("batch_unknown", f"there is no batch {batch_id!r}", hint=hint)
     return batches[batch_id]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from cartlake.core.closest import closest
 from cartlake.core.definition import differences, is_read_anew
 from cartlake.core.entries import MaintenanceStep, Publication
 from cartlake.core.retention import MOVE
@@ -91,9 +91,8 @@ def _with_what_is_made_of_them(context: Context, tables: Collection[str]) -> set
     names = [table.name for table in context.production_tables]
     unknown = [table for table in tables if table not in names]
     if unknown:
-        close = difflib.get_close_matches(unknown[0], names, n=3)
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"Tables are {', '.join(names)}."
-        raise UsageError("table_unknown", f"there is no stored table {unknown[0]!r} in production", hint=hint)
+        said = f"there is no stored table {unknown[0]!r} in production"
+        raise UsageError("table_unknown", said, hint=closest(unknown[0], names))
     made = set(tables or names)
     for model in context.stored_models:
         if made & set(model.inputs):

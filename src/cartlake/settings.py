@@ -5,7 +5,6 @@ Environment variables are `CARTLAKE_<SECTION>__<KEY>` (`CARTLAKE_ENGINE__THREADS
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -16,9 +15,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cartlake.core.alerts import KINDS, Kind
+from cartlake.core.closest import closest
 from cartlake.errors import ConfigError
 
 FILE_NAME = "cartlake.toml"
+Layer = Mapping[str, Mapping[str, object]]
 
 
 class Section(BaseModel):
@@ -146,21 +147,24 @@ class Settings(Section):
         }
 
 
-def load_settings(
-    project: Path, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Mapping[str, object]] | None = None
-) -> Settings:
-    """The settings of a project folder. Raises ConfigError that names the file or variable, the key and close names."""
+def load_settings(project: Path, environment: Mapping[str, str] = os.environ, flags: Layer | None = None) -> Settings:
+    """The settings of a project folder. Raises ConfigError that names the file or the variable, and the setting; where
+    there is none of that name, those like it."""
     project = Path.cwd() / project
-    file = project / FILE_NAME
-    layers = [_read_file(file), _read_environment(environment), flags or {}]
+    layers: dict[str, Layer] = {
+        "file": _read_file(project / FILE_NAME),
+        "environment": _read_environment(environment),
+        "flags": flags or {},
+    }
     merged: dict[str, dict[str, object]] = {}
-    for layer in layers:
+    for layer in layers.values():
         for section, values in layer.items():
             merged.setdefault(section, {}).update(values)
     try:
         return Settings.model_validate({"project": project, **merged})
     except ValidationError as error:
-        raise _config_error(error, file) from None
+        first: Any = error.errors()[0]
+        raise _config_error(first["type"], first["msg"], tuple(map(str, first["loc"])), layers) from None
 
 
 def _read_file(file: Path) -> dict[str, dict[str, object]]:
@@ -194,12 +198,22 @@ def _sections() -> list[str]:
     return [name for name in Settings.model_fields if name != "project"]
 
 
-def _config_error(error: ValidationError, file: Path) -> ConfigError:
-    first: Any = error.errors()[0]
-    where = [str(part) for part in first["loc"]]
-    known = _sections()
-    if len(where) > 1 and where[0] in known:
-        known = list(Settings.model_fields[where[0]].default.model_dump(by_alias=True))
-    close = difflib.get_close_matches(where[-1], known, n=3)
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"Known here: {', '.join(known)}."
-    return ConfigError("settings_invalid", f"{'.'.join(where)}: {first['msg']}", file=file.name, hint=hint)
+def _config_error(kind: str, said: str, place: tuple[str, ...], layers: Mapping[str, Layer]) -> ConfigError:
+    section, name = place[0], ".".join(place)
+    said, hint = f"{name}: {said}", None
+    if kind == "extra_forbidden":
+        known = _sections() if len(place) == 1 else [*Settings.model_fields[section].default.model_dump(by_alias=True)]
+        said, hint = f"there is no setting {name}", closest(place[-1], known)
+    elif kind == "tuple_type":
+        said, hint = f"{name} is a list", f'In {FILE_NAME} it is written as ["first", "second"].'
+    return ConfigError("settings_invalid", said, file=_given_in(layers, section, *place[1:2]), hint=hint)
+
+
+def _given_in(layers: Mapping[str, Layer], section: str, key: str | None = None) -> str | None:
+    """The file or the variable that has the last word on a setting; None where the caller has."""
+    last = None
+    for layer, found in layers.items():
+        if section in found and (key is None or key in found[section]):
+            variable = f"CARTLAKE_{section}__{key or next(iter(found[section]))}".upper()
+            last = {"file": FILE_NAME, "environment": variable}.get(layer)
+    return last

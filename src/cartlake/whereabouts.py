@@ -8,10 +8,10 @@ from datetime import date, datetime
 from pathlib import Path
 
 from cartlake.core.batch import OPEN, Batch
+from cartlake.core.closest import closest
 from cartlake.core.entries import BatchFile, StagedFile
 from cartlake.core.names import LandedFile
 from cartlake.core.tables import FILES
-from cartlake.core.yamltext import closest
 from cartlake.errors import UsageError
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context, FileKey

@@ -558,7 +558,7 @@ def test_an_unknown_fault_is_refused_with_the_closest_names() -> None:
     with pytest.raises(UsageError, match="no fault named 'orfans'") as caught:
         replace(SMALL, faults=faults_named("orfans,ties"))
     assert caught.value.code == "fault_unknown"
-    assert caught.value.hint == "did you mean orphans?"
+    assert caught.value.hint == "Did you mean `orphans`?"
 
 
 def test_faults_are_named_one_by_one_or_all_together() -> None:

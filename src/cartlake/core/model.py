@@ -16,9 +16,10 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePath
 from typing import Literal, cast, get_args
 
+from cartlake.core.closest import closest
 from cartlake.core.dialect import columns_of, tables_of
 from cartlake.core.table import BIGINT, BOOLEAN, DATE, STRING, TIMESTAMP, Column
-from cartlake.core.yamltext import Node, Scalar, closest, load
+from cartlake.core.yamltext import Node, Scalar, load
 from cartlake.errors import ModelError
 
 Kind = Literal["table", "view", "check"]

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Literal, cast
 
+from cartlake.core.closest import closest
 from cartlake.core.contract import Contract, Field, Format, Relationship
 from cartlake.core.dialect import check_expression
 from cartlake.core.odcs_fields import (
@@ -31,7 +32,7 @@ from cartlake.core.odcs_formats import check_change_sequence, check_format, read
 from cartlake.core.odcs_rules import read_rules
 from cartlake.core.odcs_service import read_service
 from cartlake.core.rules import quoted
-from cartlake.core.yamltext import Node, closest, load
+from cartlake.core.yamltext import Node, load
 from cartlake.errors import ModelError
 
 API_VERSION = "v3.1.0"

@@ -9,11 +9,12 @@ from typing import Literal, cast
 import sqlglot
 from sqlglot import exp
 
+from cartlake.core.closest import closest
 from cartlake.core.contract import Criticality, CrossRule, Field, RowRule
 from cartlake.core.dialect import check_expression
 from cartlake.core.odcs_fields import DOCUMENTING, read, read_name
 from cartlake.core.rules import COLUMN_TYPES, FUNCTIONS, Number, Words, arguments_of, automatic_codes
-from cartlake.core.yamltext import Node, closest
+from cartlake.core.yamltext import Node
 from cartlake.errors import ModelError
 
 _QUALITY = DOCUMENTING | {"name", "type", "engine", "implementation", "dimension", "businessImpact", "method"}

@@ -6,15 +6,15 @@ YAML readers disagree about (`no`, `010`, `2025-01-15`): those want quotes.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
 import yaml
 
+from cartlake.core.closest import closest
 from cartlake.errors import ConfigError, ContractError
 
 MAX_DEPTH = 20
@@ -26,22 +26,6 @@ _RESOLVER: Any = yaml.resolver.Resolver()
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
 _PLAIN = {"true": True, "false": False, "null": None, "": None, "~": None}
-
-
-_MOST_LISTED = 20
-
-
-def closest(name: str, known: Collection[str]) -> str | None:
-    """A hint that names the known names most like `name`, or the first of all where none is near; None without any."""
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
-    if near:
-        return f"Did you mean {_listed(near)}?"
-    return f"Known here: {_listed(sorted(known))}." if known else None
-
-
-def _listed(names: Sequence[str]) -> str:
-    said = ", ".join(f"`{name}`" for name in names[:_MOST_LISTED])
-    return said if len(names) <= _MOST_LISTED else f"{said} and {len(names) - _MOST_LISTED:,} more"
 
 
 @dataclass(frozen=True)

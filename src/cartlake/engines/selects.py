@@ -3,7 +3,6 @@ DuckDB still lets COPY overwrite files, and Spark calls any Java method, so the 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection
 
@@ -11,6 +10,7 @@ import sqlglot
 from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
+from cartlake.core.closest import closest
 from cartlake.core.macros import Target
 from cartlake.core.syntax import is_cte
 from cartlake.errors import UsageError
@@ -79,9 +79,5 @@ def _check_table(table: exp.Table, relations: Collection[str]) -> None:
         raise UsageError("query_function", "a query reads published tables and views, no table functions")
     name = table.name.lower()
     if name not in relations or table.db:
-        close = difflib.get_close_matches(name, list(relations), n=3)
-        raise UsageError(
-            "table_unknown",
-            f"there is no published table or view {table.name!r}",
-            hint=f"Did you mean {' or '.join(close)}?" if close else f"There are: {', '.join(sorted(relations))}.",
-        )
+        said = f"there is no published table or view {table.name!r}"
+        raise UsageError("table_unknown", said, hint=closest(name, relations))

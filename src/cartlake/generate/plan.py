@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from datetime import date
 
+from cartlake.core.closest import closest
 from cartlake.errors import UsageError
 from cartlake.generate.faults import FAULTS
 
@@ -34,15 +34,10 @@ class ShopPlan:
         if not FIRST_START <= self.start <= LAST_START:
             raise UsageError("plan_invalid", f"--start is {self.start}, not between {FIRST_START} and {LAST_START}")
         for fault in sorted(self.faults - FAULTS.keys()):
-            raise UsageError("fault_unknown", f"there is no fault named {fault!r}", hint=_closest(fault))
+            raise UsageError("fault_unknown", f"there is no fault named {fault!r}", hint=closest(fault, FAULTS))
 
 
 def faults_named(text: str) -> frozenset[str]:
     """The faults that an option `all` or `NAME,NAME` asks for; unknown names are refused by the plan."""
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
     return frozenset(FAULTS) if names == {"all"} else names
-
-
-def _closest(fault: str) -> str:
-    close = difflib.get_close_matches(fault, FAULTS, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"there are: all, {', '.join(sorted(FAULTS))}"

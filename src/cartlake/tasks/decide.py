@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
+from cartlake.core.closest import closest
 from cartlake.core.decided import Judged
 from cartlake.core.deciding import (
     DecisionReport,
@@ -51,8 +51,8 @@ def _find(context: Context, ids: Sequence[str]) -> list[Held]:
     by_id = {held.id: held for held in held_records(context, {"id": ids})} if ids else {}
     unknown = next((record_id for record_id in ids if record_id not in by_id), None)
     if unknown is not None:
-        close = difflib.get_close_matches(unknown, [held.id for held in held_records(context)], n=3)
-        hint = f"Did you mean {' or '.join(close)}?" if close else "`cartlake quarantine list` shows them."
+        known = [held.id for held in held_records(context)]
+        hint = closest(unknown, known, "`cartlake quarantine list` shows them.")
         raise UsageError("record_unknown", f"there is no quarantined record {unknown!r}", hint=hint)
     return [_current(by_id[record_id]) for record_id in dict.fromkeys(ids)]
 
@@ -128,9 +128,8 @@ def _require_possible(context: Context, wish: Wish) -> None:
     columns = [*(field.name for field in contract_of(context, held.feed).fields), "_op"]
     unknown = next((column for column in wish.cells if column not in columns), None)
     if unknown is not None:
-        close = difflib.get_close_matches(unknown, columns, n=3)
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"Columns are {', '.join(columns)}."
-        raise UsageError("column_unknown", f"{held.feed} has no column {unknown!r}", hint=hint)
+        said = f"{held.feed} has no column {unknown!r}"
+        raise UsageError("column_unknown", said, hint=closest(unknown, columns))
     if any(not _is_text(cell) for cell in wish.cells.values()):
         said = f"a cell for {held.id} holds what is no text: a NUL or half of a character"
         raise UsageError("cell_unwritable", said, hint="Leave it out.")
