@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -26,7 +25,6 @@ from cartlake.settings import FILE_NAME, Settings, load_settings
 if TYPE_CHECKING:
     from cartlake.tasks.context import Context
 
-OLDEST_PYTHON = (3, 11)
 ENGINE_PACKAGES = ("duckdb", "deltalake", "arro3-core")
 LITTLE_SPACE, NO_SPACE = 2_000_000_000, 200_000_000
 
@@ -62,7 +60,7 @@ def examine(project: Path) -> list[Check]:
         settings = load_settings(project)
     except CartlakeError as error:
         return [*checks, _failed("settings", error)]
-    checks += [*_settings(settings), *_space(settings)]
+    checks += [*_packages(settings), *_settings(settings), *_space(settings)]
     if settings.engine.name == "spark":
         checks += _spark()
     contracts, declared = _declared(settings)
@@ -86,19 +84,22 @@ def _failed(name: str, error: CartlakeError) -> Check:
 
 
 def _installation() -> Iterator[Check]:
-    said = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    is_old = sys.version_info < OLDEST_PYTHON
-    yield Check("python", "fail" if is_old else "ok", said, "Install Python 3.11 or later." if is_old else None)
-    versions = {name: _version(name) for name in ("cartlake", *ENGINE_PACKAGES, "sqlglot", "pydantic")}
-    missing = [name for name in ENGINE_PACKAGES if versions[name] is None]
-    said = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
-    hint = 'pip install "cartlake[local]"'
-    yield Check("packages", "fail" if missing else "ok", said, hint if missing else None)
+    yield Check("python", "ok", f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")
     if find_spec("watchfiles") is None:
         said = "watchfiles is not installed: `cartlake watch` lists the folders several times a second instead"
         yield Check("watchfiles", "warn", said, "pip install watchfiles")
     else:
         yield Check("watchfiles", "ok", f"watchfiles {_version('watchfiles')}")
+
+
+def _packages(settings: Settings) -> Iterator[Check]:
+    """The packages that matter, with their versions; only the embedded engine needs its own."""
+    versions = {name: _version(name) for name in ("cartlake", *ENGINE_PACKAGES, "sqlglot", "pydantic")}
+    said = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
+    if settings.engine.name == "embedded" and any(versions[name] is None for name in ENGINE_PACKAGES):
+        yield Check("packages", "fail", said, 'pip install "cartlake[local]"')
+    else:
+        yield Check("packages", "ok", said)
 
 
 def _version(package: str) -> str | None:

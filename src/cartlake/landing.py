@@ -1,4 +1,4 @@
-"""The landing folder and the archive: what lies there, claims, and tidying. The decisions are `core.batch`'s.
+"""The landing folder and the archive: what lies there, claims, and tidying. The decisions are `core.arrival`'s.
 
 Where the system has no-follow opens and directory sync they are used. Windows has neither: there a link is recognised
 before the open only, and a rename may be lost with the power.

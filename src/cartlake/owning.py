@@ -7,10 +7,11 @@ run that is silent for `run_timeout` is dead.
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cartlake.core.entries import Run
 from cartlake.errors import Locked
+from cartlake.ledger import Ledger
 from cartlake.tasks.context import Context
 
 _PATIENCE, _PAUSE = 60.0, 0.2  # seconds
@@ -23,19 +24,14 @@ def live_runs(context: Context) -> list[Run]:
         return []
     ledger = context.ledger
     earliest = ledger.now() - timedelta(seconds=context.settings.engine.run_timeout)
-    running = [run for run in ledger.runs() if run.status == "running"]
-    batches = ledger.batches().values() if running else ()
-    return [
-        run
-        for run in running
-        if max(
-            run.started_at,
-            *(task.ended_at for task in ledger.tasks(run_id=run.run_id)),
-            *(batch.recorded_at for batch in batches if batch.run_id == run.run_id),
-            run.started_at,
-        )
-        >= earliest
-    ]
+    return [run for run in ledger.runs() if run.status == "running" and _last_sign(ledger, run) >= earliest]
+
+
+def _last_sign(ledger: Ledger, run: Run) -> datetime:
+    """When the run recorded something last."""
+    tasks = (task.ended_at for task in ledger.tasks(run_id=run.run_id))
+    batches = (batch.recorded_at for batch in ledger.batches().values() if batch.run_id == run.run_id)
+    return max([run.started_at, *tasks, *batches])
 
 
 def require_no_run(context: Context) -> None:

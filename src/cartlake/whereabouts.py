@@ -13,6 +13,7 @@ from cartlake.core.entries import BatchFile, StagedFile
 from cartlake.core.names import LandedFile
 from cartlake.core.tables import FILES
 from cartlake.errors import UsageError
+from cartlake.landing import landed_path
 from cartlake.tasks.arrivals import look
 from cartlake.tasks.context import Context, FileKey
 
@@ -93,7 +94,7 @@ def _open_files(context: Context) -> Iterator[FileReport]:
 def _landed(context: Context, file: LandedFile, batches: Iterable[Batch]) -> FileReport:
     naming = [batch for batch in batches if batch.status in OPEN and file.key in {each.key for each in batch.files}]
     feed = next((each.feed for each in context.contracts if each.folder == file.folder), None)
-    path = context.settings.landing_folder / file.folder / "source" / file.name
+    path = landed_path(context.settings.landing_folder, file)
     announced = tuple(_announcement(batch, file.name, None) for batch in naming)
     return FileReport(
         file.name, "landed", feed, came_at=file.changed_at, bytes=file.size, path=path, announced=announced

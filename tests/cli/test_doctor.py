@@ -117,6 +117,8 @@ def test_a_package_that_is_missing_fails_with_the_command_that_installs_it(
     monkeypatch.setattr(doctor, "ENGINE_PACKAGES", ("duckdb", "no-such-package"))
     check = found(project)["packages"]
     assert (check.status, check.hint) == ("fail", 'pip install "cartlake[local]"')
+    (project / "cartlake.toml").write_text('[engine]\nname = "spark"\n')
+    assert found(project)["packages"].status == "ok", "Spark does without"
 
 
 def test_watchfiles_is_wished_for_only(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

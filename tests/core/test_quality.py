@@ -9,8 +9,9 @@ from tests.conftest import ROOT
 
 from cartlake.core.contract import Contract
 from cartlake.core.entries import Counts
+from cartlake.core.model import Severity
 from cartlake.core.quality import FeedFacts, Metric, metrics_of, robust_zscore
-from cartlake.core.verdict import RuleResult, Severity
+from cartlake.core.verdict import RuleResult
 from cartlake.project import load_contracts
 
 CONTRACTS = {contract.feed: contract for contract in load_contracts(ROOT)}

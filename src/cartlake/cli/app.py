@@ -17,7 +17,7 @@ from cartlake.cli.options import PANELS
 from cartlake.cli.output import Output, ReaderGone, lines, write
 from cartlake.errors import CartlakeError
 
-INTERRUPTED, READER_GONE, UNEXPECTED = 130, 141, 3
+INTERRUPTED, READER_GONE = 130, 141
 
 
 class _Panels(TyperGroup):
@@ -52,7 +52,7 @@ def cartlake(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """One call of the program, which ends with DESIGN's exit codes whatever happens."""
+    """One call of the program, which ends with one of the documented exit codes (docs/cli.md) whatever happens."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

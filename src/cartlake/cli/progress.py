@@ -75,7 +75,7 @@ def _line(task: TaskRun, note: str, has_signs: bool) -> Text:
         (f"{mark} ", STYLE_OF[task.status]),
         f"{plain(task.task):{_TASK_WIDTH}}  ",
         (f"{plain(task.batch_id)}  ", "cyan"),
-        (f"{seconds((task.ended_at - task.started_at).total_seconds()):>8}  ", "dim"),
+        (f"{seconds(task.seconds):>8}  ", "dim"),
         plain(note) or _counts(task) or ("no files", "dim"),
     )
     if task.error_message:

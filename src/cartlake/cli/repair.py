@@ -141,7 +141,7 @@ def _tasks(out: Output, found: BatchDetail) -> RenderableType:
     table = out.table(*columns, *(["error"] if has_errors else []), numbers=("attempt", "took"))
     table.columns[0].no_wrap = table.columns[2].no_wrap = not has_errors  # these fit; the time breaks into two
     for task in found.tasks:
-        took = seconds((task.ended_at - task.started_at).total_seconds())
+        took = seconds(task.seconds)
         started = plain(task.started_at.replace(microsecond=0))
         error = [plain(task.error_message)] if has_errors else []
         table.add_row(plain(task.task), plain(task.attempt), word(task.status), started, took, *error)

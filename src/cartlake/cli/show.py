@@ -12,8 +12,6 @@ from rich.text import Text
 from cartlake.cli.options import HERE, LOOK, AsJson, Project
 from cartlake.cli.output import Output, plain
 
-DEFAULT_PORT = 8765
-
 
 def register(app: typer.Typer) -> None:
     for command in (dashboard, report):
@@ -23,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def dashboard(
     port: Annotated[
         int, typer.Option("--port", metavar="N", min=0, max=65535, help="Where it answers; 0 takes a free one.")
-    ] = DEFAULT_PORT,
+    ] = 8765,
     host: Annotated[
         str,
         typer.Option("--host", metavar="ADDRESS", help="Another address than this machine's own lets others in."),

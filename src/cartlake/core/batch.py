@@ -1,7 +1,4 @@
-"""Batches, and what is to be done about them: decided from what lies in landing and what the ledger knows.
-
-Nothing here looks at a file or a clock; `plan` returns rows for the ledger and files to tidy away.
-"""
+"""Batches as data, and what is known where something is decided about them; `core.arrival` decides."""
 
 from __future__ import annotations
 

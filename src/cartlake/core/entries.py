@@ -34,7 +34,8 @@ NO_ROWS = Counts()
 
 @dataclass(frozen=True)
 class StagedFile:
-    """One content staged for one batch date, or rejected: `status` is `staged` or `rejected`."""
+    """One content staged for one batch date, or rejected. `status` is `staged`, `rejected`, or `outdated`: its contract
+    changed before anything of the feed was published, and it is staged again before it is used."""
 
     feed: str
     file_sha256: str

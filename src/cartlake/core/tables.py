@@ -55,7 +55,7 @@ def event_columns(contract: Contract) -> tuple[str, ...]:
 
 
 def history_table(contract: Contract) -> Table:
-    """The versions of every key (HISTORY: slowly changing dimension, type 2); grain: (key, `valid_from`)."""
+    """The versions of every key (docs/history.md); grain: (key, `valid_from`)."""
     columns = (*field_columns(contract), *added_columns(contract), *VERSION_COLUMNS)
     return Table(contract.table, columns, key=(*contract.key, "valid_from"), evolves=contract.evolve == "add")
 

@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cartlake.core.model import CheckRule
+from cartlake.core.model import Action, CheckRule, Severity
 
-Severity = Literal["high", "medium", "low"]
 Verdict = Literal["PASS", "WARN", "FAIL"]
-GateDecision = Literal["publish", "hold"]
 NO_DEFECTS = frozenset({"late_event", "bisected_run", "repeated_event", "untracked_change"})  # but worth knowing
 
 
@@ -21,7 +19,7 @@ class RuleResult:
     rule: str
     description: str
     severity: Severity
-    action: Literal["report", "hold"]
+    action: Action
     rows_checked: int
     rows_failed: int
     sample_keys: str

@@ -15,7 +15,6 @@ from cartlake.dashboard.following import Following
 from cartlake.errors import UsageError
 from cartlake.settings import Settings
 
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
 _LONGEST_SILENCE = 3.0
 
 

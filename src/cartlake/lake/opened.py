@@ -34,5 +34,5 @@ def who() -> str:
     """The user of this system, as the ledger records who decided."""
     try:
         return getpass.getuser()
-    except (OSError, KeyError):
+    except (OSError, KeyError, ImportError):  # the latter where Windows tells no name to Python before 3.13
         return "unknown"
