@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from cartlake.core.contract import Contract
 from cartlake.core.model import Model, ordered, parse_model
@@ -69,7 +69,7 @@ def load_models(project: Path, contracts: Sequence[Contract]) -> tuple[Model, ..
     own = project_texts(project / MODELS, (".sql", ".yml"))
     sources = {name: (text, name) for name, text in texts.items()}
     sources |= {name: (text, f"{MODELS}/{name}") for name, text in own.items()}
-    models = [_model(name, sources) for name in sources if name.endswith(".sql")]
+    models = [_model(name, sources) for name in dict.fromkeys(PurePath(file).stem for file in sources)]
     taken = {contract.table for contract in contracts} | {contract.stage_table for contract in contracts}
     for model in models:
         if model.name in taken:
@@ -92,10 +92,7 @@ def _refuse_stored_over_computed(models: Sequence[Model]) -> None:
             )
 
 
-def _model(name: str, sources: dict[str, tuple[str, str]]) -> Model:
-    twin = name.removesuffix(".sql") + ".yml"
-    if twin not in sources:
-        raise ModelError(
-            "model_twin_missing", f"{name} has no {twin}", file=sources[name][1], hint=f"Describe the model in {twin}."
-        )
-    return parse_model(sources[name][0], sources[twin][0], sources[name][1])
+def _model(name: str, sources: Mapping[str, tuple[str, str]]) -> Model:
+    sql, twin = sources.get(f"{name}.sql"), sources.get(f"{name}.yml")
+    path = next(found[1] for found in (sql, twin) if found)
+    return parse_model(sql and sql[0], twin and twin[0], path)

@@ -57,10 +57,12 @@ def test_a_broken_contract_fails_with_its_file(project: Path) -> None:
     assert "contracts/orders.yaml" in check.message
 
 
-def test_a_model_without_its_twin_fails(project: Path) -> None:
+@pytest.mark.parametrize(("there", "missing"), [("sql", "yml"), ("yml", "sql")])
+def test_a_model_without_its_twin_fails(project: Path, there: str, missing: str) -> None:
     (project / "models").mkdir()
-    (project / "models" / "big_orders.sql").write_text("SELECT order_id FROM orders")
-    assert found(project)["models"].status == "fail"
+    (project / "models" / f"big_orders.{there}").write_text("SELECT order_id FROM orders")
+    check = found(project)["models"]
+    assert (check.status, check.message) == ("fail", f"models/big_orders.{there}: there is no big_orders.{missing}")
 
 
 def test_a_folder_without_landing_fails_and_says_how_to_make_one(tmp_path: Path) -> None:

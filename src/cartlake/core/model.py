@@ -95,7 +95,8 @@ def parse_model(sql_text: str | None, yaml_text: str | None, path: str) -> Model
     sql_path, twin_path = (str(PurePath(path).with_suffix(suffix)) for suffix in (".sql", ".yml"))
     if sql_text is None or yaml_text is None:
         there, missing = (sql_path, twin_path) if yaml_text is None else (twin_path, sql_path)
-        raise ModelError("model_twin_missing", f"there is no {PurePath(missing).name}", file=there, hint="Add it.")
+        hint = "A model is a `.sql` file and a `.yml` file of the same name."
+        raise ModelError("model_twin_missing", f"there is no {PurePath(missing).name}", file=there, hint=hint)
     root = load(yaml_text, twin_path, error=ModelError, code="model_invalid")
     twin = root.mapping((*_REQUIRED, "rules"), _REQUIRED)
     kind = cast(Kind, twin["kind"].one_of(get_args(Kind)))
