@@ -60,6 +60,14 @@ def test_imports_keep_the_contracts_of_pyproject(monkeypatch: pytest.MonkeyPatch
     assert lint_imports(config_filename="pyproject.toml") == EXIT_STATUS_SUCCESS
 
 
+def test_the_documents_say_where_every_module_is() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    parts = [path for path in PACKAGE.iterdir() if path.is_dir() or path.suffix == ".py"]
+    parts = [path for path in parts if not path.name.startswith("__")]
+    lacking = [path.name for path in parts if f"`src/cartlake/{path.name}{'/' if path.is_dir() else ''}`" not in table]
+    assert not lacking
+
+
 def test_the_core_imports_no_engine_library(modules: dict[str, ast.Module]) -> None:
     core = {name: tree for name, tree in modules.items() if name.startswith("core/")}
     assert core
