@@ -1,4 +1,4 @@
-"""The lake's lock: one process at a time writes. Who has it is written beside it, and what a dead process left there
+"""The lake's lock: one process at a time writes. Whoever has it is named beside it, and what a dead process left there
 tells the next one that there may be something to put in order."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """What happens, as records of Python's `logging`: an event with its fields, which are ids, counts, codes and reasons,
-never values of rows. Who wants them adds a handler to the logger `cartlake`; `JsonLines` writes a line for each."""
+never values of rows. Whoever wants them adds a handler to the logger `cartlake`; `JsonLines` writes a line for each."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ SETTINGS_TEXT = """\
 # file = "logs/cartlake.ndjson"
 """
 IGNORED_TEXT = """\
-# What files become is made again from the files; they belong into a backup, not here.
+# What files become is made again from the files; they belong in a backup, not here.
 /landing/
 /archive/
 /lake/

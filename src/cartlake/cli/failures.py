@@ -30,9 +30,9 @@ def explained(error: Exception) -> CartlakeError:
 
         traceback.print_exception(error)
     missing = str(error.name).partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-    for extra, (engine, packages) in EXTRAS.items():
+    for extra, (part, packages) in EXTRAS.items():
         if missing in packages:
-            hint = f'{engine[0].upper()}{engine[1:]} comes with: pip install "cartlake[{extra}]"'
+            hint = f'{part[0].upper()}{part[1:]} comes with: pip install "cartlake[{extra}]"'
             return ConfigError("engine_missing", f"the package {missing} is not installed", hint=hint)
     file, line = _place(error)
     return CartlakeError(

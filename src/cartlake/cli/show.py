@@ -41,7 +41,7 @@ def dashboard(
     def tell(address: str) -> None:
         out.document({"address": address})
         out.show(Text.assemble("The dashboard is at ", (plain(address), "bold")))
-        out.show(Text("Who has this address may decide about batches and records. Ctrl+C ends it.", "dim"))
+        out.show(Text("Whoever has this address may decide about batches and records. Ctrl+C ends it.", "dim"))
 
     with suppress(KeyboardInterrupt):
         serve(load_settings(project), host, port, tell)
