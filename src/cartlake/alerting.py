@@ -11,6 +11,7 @@ from pathlib import Path
 from cartlake import health
 from cartlake.core.alerts import Alert, batch_alerts, document, freshness_alert, rule_alert, run_alert, untold
 from cartlake.core.tables import VALIDATION_RESULTS
+from cartlake.disk import replacing
 from cartlake.errors import CartlakeError
 from cartlake.lock import STATE_FOLDER
 from cartlake.outbound import Undelivered, post_json
@@ -111,6 +112,5 @@ def _told(settings: Settings) -> set[str]:
 def _remember(settings: Settings, told: Sequence[str]) -> None:
     path = settings.project / STATE_FOLDER / _FILE
     path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
-    beside.replace(path)
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(told, indent=2) + "\n", "utf-8")

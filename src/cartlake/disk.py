@@ -7,9 +7,11 @@ memory only on a call of its own, which is used.
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 _IS_WINDOWS = os.name == "nt"
@@ -41,6 +43,17 @@ def sync_new(path: Path, root: Path) -> None:
     """A new file, and the folders that name it and `root`, survive a power failure."""
     for each in (path, *_folders(path, root)):
         sync(each)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; afterwards it has taken the place of `path`, or is gone if it was not done."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 class Unsynced:

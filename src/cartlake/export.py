@@ -7,13 +7,13 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cartlake import queries
 from cartlake.core.cells import cell_text, inert
 from cartlake.core.entries import Publication
+from cartlake.disk import replacing
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.published import published_names
@@ -50,7 +50,7 @@ def export(
     _require_free(context, path, force=force)
     names = published_names(context)
     sql = f"SELECT * FROM {what}" if what.lower() in names else what
-    with queries.published(context, at), _replacing(path) as beside:
+    with queries.published(context, at), replacing(path) as beside:
         rows = write(context, sql, names, beside)
     return Exported(what if what.lower() in names else "query", path, rows, path.stat().st_size)
 
@@ -108,17 +108,6 @@ def _require_free(context: Context, path: Path, *, force: bool) -> None:
         raise UsageError("export_exists", f"{path} is there already", hint="Choose another name, or use --force.")
     if not path.parent.is_dir():
         raise UsageError("export_place", f"there is no folder {path.parent}", hint="Make it first.")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; afterwards it has taken the place of `path`, or is gone if it was not done."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def export_all(context: Context, folder: Path, at: str | None, *, force: bool) -> list[Exported]:

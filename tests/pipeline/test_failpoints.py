@@ -33,7 +33,7 @@ EXEMPT = {
     "tasks/sheets.py": "writes what a person asked for, to where they said",
     "engines/scratch.py": "what stands there is gone with its process",
     "engines/spark": "its kills are tried on the embedded engine, which has the same callers",
-    "disk.py": "flushes what others wrote",
+    "disk.py": "flushes what others wrote, and puts it in its place",
 }
 
 

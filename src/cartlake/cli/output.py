@@ -18,6 +18,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cartlake.core.names import printable
 from cartlake.logs import event
 
 _UNBOUNDED = 10_000
@@ -157,7 +158,7 @@ def plain(value: object) -> str:
     if isinstance(value, datetime):
         return _utc(value).isoformat(" ").replace("+00:00", "Z")
     text = json.dumps(value, default=_json, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    return printable(text)
 
 
 def lines(text: str) -> str:

@@ -61,7 +61,12 @@ def normalise(name: str) -> str:
 def shown(name: str) -> str:
     """The name as a message may print it: at most 80 characters, what does not print as an escape."""
     cut = name if len(name) <= 80 else name[:79] + "…"
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in cut)
+    return printable(cut)
+
+
+def printable(text: str) -> str:
+    """The text with escapes for what does not print: no control sequence, no line end, nothing invisible."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def safe_stem(name: str) -> str:

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from cartlake.core.names import printable
+
 _HASH = 64
 _CODE = re.compile(r"`([^`<>]+)`")
 
@@ -26,7 +28,7 @@ def value(given: object) -> str:
     if isinstance(given, datetime):
         return moment(given)
     text = json.dumps(given, default=str, ensure_ascii=False) if isinstance(given, dict | list) else str(given)
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    return printable(text)
 
 
 def lines(text: str) -> str:

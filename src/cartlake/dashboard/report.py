@@ -10,6 +10,7 @@ from pathlib import Path
 from cartlake.dashboard.catalogue import PAGES, Asked
 from cartlake.dashboard.reader import NothingYet, Reader
 from cartlake.dashboard.rendering import render_report
+from cartlake.disk import replacing
 from cartlake.errors import UsageError
 from cartlake.ledger import Clock, utc_now
 from cartlake.settings import Settings
@@ -31,9 +32,8 @@ def write_report(settings: Settings, path: Path, clock: Clock = utc_now) -> int:
         text = report(reader, clock())
     finally:
         reader.close()
-    beside = path.with_name(f"{path.name}.tmp")
-    beside.write_text(text, "utf-8", newline="\n")
-    beside.replace(path)
+    with replacing(path) as beside:
+        beside.write_text(text, "utf-8", newline="\n")
     return path.stat().st_size
 
 
