@@ -113,7 +113,7 @@ def _stage_all(context: Context, run: Run, contract: Contract, on_task: OnTask) 
     for batch in _owned(context, run):
         attempt = Attempt(context, run, batch, contract.task)
         result = attempt.of(lambda batch=batch: stage_load(context, contract, batch, again=batch.restage))  # type: ignore[misc]
-        if result.error_code:
+        if result.error_code or batch.status is BatchStatus.FAILED:  # of a feed before this one: so far
             context.ledger.record_batches([_failed(context, batch)])
         done.append(attempt.record(result, on_task))
     return done

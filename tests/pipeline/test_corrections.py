@@ -86,6 +86,46 @@ def test_a_file_in_the_folder_of_another_feed_is_corrected_by_dropping_it_in_its
     assert not any(shop.landing.rglob("*.csv"))
 
 
+def test_a_file_in_another_feeds_folder_is_told_of_and_counts_once_it_lies_in_its_own(shop: Shop) -> None:
+    content = csv_text([stock()])
+    shop.deliver("b1", **a_day())
+    shop.drop("inventory", "inventory_b1.csv", content).rename(shop.landing / "orders_data/source/inventory_b1.csv")
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    names = ["orders_b1.csv", "customers_b1.csv", "products_b1.csv", "inventory_b1.csv"]
+    shop.announce("b1", files=names, details=[{"name": "inventory_b1.csv", "sha256": sha256}])
+    [report] = shop.run().batches
+    assert report.batch.status == "failed"
+    assert "drop it in inventory_data/source" in str(report.batch.reason)
+    shop.drop("inventory", "inventory_b1.csv", content)
+    [report] = shop.run().batches
+    assert (report.batch.status, report.counts.rows_quarantined) == ("published", 0)
+    assert shop.one("SELECT count(*) FROM inventory") == 1
+    assert shop.rows("SELECT feed, status FROM batch_files WHERE file_name = 'inventory_b1.csv'") == [
+        ("inventory", "staged")
+    ]
+    assert shop.rows("SELECT state FROM quarantine") == [("superseded",)]
+    assert shop.lake.verify().findings == ()
+    before = shop.production()
+    shop.lake.retry("b1")
+    assert [each.batch.status for each in shop.run().batches] == ["published"]
+    assert shop.production() == before
+
+
+def test_a_batch_that_fails_again_waits_for_no_file_that_was_put_right(shop: Shop) -> None:
+    wrong = csv_text([customer()]).replace("email", "mail")
+    shop.deliver("b1", **a_day(customers=wrong))
+    content = csv_text([product()])
+    shop.drop("products", "products_b1.csv", content).rename(shop.landing / "orders_data/source/products_b1.csv")
+    shop.run()
+    assert shop.lake.batch("b1").report.batch.waiting_for == ("products_b1.csv", "customers_b1.csv")
+    shop.drop("products", "products_b1.csv", content)
+    shop.drop("customers", "customers_b1.csv", wrong.replace("Ada", "Eva"))
+    shop.run()
+    assert shop.lake.batch("b1").report.batch.waiting_for == ("customers_b1.csv",)
+    shop.drop("customers", "customers_b1.csv", [customer()])
+    assert [each.batch.status for each in shop.run().batches] == ["published"]
+
+
 def test_a_rejected_file_that_a_corrected_one_replaced_is_superseded_in_quarantine(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=csv_text([order()]).replace("order_amount", "amount_total")))
     shop.run()

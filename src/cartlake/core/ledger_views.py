@@ -9,7 +9,7 @@ from cartlake.core.tables import BATCH_FILES, BATCHES, FILES, MAINTENANCE, RUNS,
 # The views of the ledger: the newest row of each identity.
 LEDGER_VIEWS = {
     "files": (FILES, ("feed", "file_sha256", "batch_date")),
-    "batch_files": (BATCH_FILES, ("batch_id", "file_name")),
+    "batch_files": (BATCH_FILES, ("batch_id", "file_name")),  # of the feed that claimed it last
     "runs": (RUNS, ("run_id",)),
     "tasks": (TASKS, ("run_id", "batch_id", "task", "attempt")),
     "decisions": (DECISIONS, ("feed", "file_sha256", "batch_date", "record")),

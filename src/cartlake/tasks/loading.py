@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
@@ -41,7 +42,19 @@ def load(context: Context, delivery: Delivery) -> StagedFile:
         if delivery.is_published:
             raise
         with context.engine.scope():
-            return _reject(context, delivery, rejected)
+            return _reject(context, delivery, _placed(context, delivery, rejected))
+
+
+def _placed(context: Context, delivery: Delivery, rejected: FileRejected) -> FileRejected:
+    """`rejected`; where the columns are those of another feed, with a hint at its folder."""
+    others = [each for each in context.contracts if each.feed != delivery.contract.feed and each.format == "csv"]
+    for contract in others if rejected.code == "header_missing_columns" else ():
+        with contextlib.suppress(FileRejected):
+            require_readable(replace(delivery, contract=contract))
+            hint = f"Its columns are those of {contract.feed}: if it is a file of that feed, drop it in"
+            hint += f" {contract.folder}/source."
+            return FileRejected(rejected.code, rejected.message, line=rejected.line, hint=hint)
+    return rejected
 
 
 def require_readable(delivery: Delivery) -> RecordSource:
