@@ -11,22 +11,21 @@ from datetime import UTC, date, timedelta
 from pathlib import Path
 
 from cartlake import landing
-from cartlake.core.arrival import plan, unannounced
-from cartlake.core.batch import Batch, BatchStatus, Known, Policy
+from cartlake.core.arrival import plan
+from cartlake.core.batch import Batch, BatchStatus, Known, Landing, Policy
 from cartlake.core.entries import MaintenanceStep, Run
 from cartlake.core.manifest import ExpectedFile, Manifest, render_manifest
-from cartlake.core.names import LandedFile, ambiguous, by_date, new_trigger_id, shown
+from cartlake.core.names import LandedFile, by_date, new_trigger_id
 from cartlake.core.production import settled
 from cartlake.core.quiet import perhaps_loaded, quiet_batches
 from cartlake.core.retention import SET_ASIDE
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, MAINTENANCE, prepared_table
+from cartlake.core.unannounced import namesakes, unannounced
 from cartlake.errors import Locked, UsageError
 from cartlake.owning import joined, live_runs, require_unowned, unsettled
 from cartlake.tasks.arrivals import look, write_manifest
 from cartlake.tasks.context import Context
-
-_UNCLEAR = "a batch names files without their folders, and this name lies there more than once"
 
 
 def recover_tables(context: Context) -> None:
@@ -71,34 +70,32 @@ def survey(context: Context) -> tuple[str, ...]:
     ledger.once_committed(
         lambda: landing.tidy(settings.landing_folder, settings.archive_folder, settings.landing.manifests, decided)
     )
-    notices = (*seen.notices, *decided.notices)
     if settings.landing.trigger == "quiet":
         patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
         still = timedelta(seconds=settings.landing.quiet_seconds)
-        seen = replace(seen, files=_not_loaded(context, seen.files, known.after(decided.batches)))
+        seen = replace(seen, files=_not_loaded(context, seen, known.after(decided.batches)))
         found = quiet_batches(seen, known.after(decided.batches), patterns, still, ledger.now())
         ledger.record_batches(batch for batch in found if batch.batch_id not in taken)
-        unclear = ambiguous(unannounced(seen.files, known.after(decided.batches).batches.values()))
-        notices += tuple(f"{file.folder}/{shown(file.name)}: passed over, {_UNCLEAR}" for file in unclear)
-    return notices
+    nobodys = unannounced(seen, known.after(decided.batches))
+    return (*decided.notices, *namesakes(nobodys))
 
 
-def _not_loaded(context: Context, files: tuple[LandedFile, ...], known: Known) -> tuple[LandedFile, ...]:
+def _not_loaded(context: Context, seen: Landing, known: Known) -> tuple[LandedFile, ...]:
     """The files but for those that were loaded and cannot be removed: they would make a batch with every run."""
-    maybe = perhaps_loaded(files, known)
+    maybe = perhaps_loaded(seen, known)
     contents = landing.hashes(context.settings.landing_folder, maybe)
-    return tuple(file for file in files if contents.get(file) not in maybe.get(file, ()))
+    return tuple(file for file in seen.files if contents.get(file) not in maybe.get(file, ()))
 
 
 def announce_landed(context: Context, batch_date: date | None) -> list[Path]:
     """Manifests for the landed files that no open batch names, one per date, or one for `batch_date`; their paths.
-    Raises UsageError, with none written, if a name lies there more than once."""
+    UsageError if several have one name."""
     settings = context.settings
     seen, known = look(context)
-    files = unannounced(seen.files, known.batches.values())
-    if unclear := ambiguous(files):
-        places = ", ".join(f"{file.folder}/{shown(file.name)}" for file in unclear)
-        raise UsageError("name_unclear", f"{_UNCLEAR}: {places}", hint="Rename them, so that each name is one file's.")
+    files = unannounced(seen, known)
+    if repeated := namesakes(files):
+        hint = "Give each a name of its own, such as orders_2025-01-15.csv."
+        raise UsageError("names_repeated", "; ".join(repeated), hint=hint)
     patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
     groups = {batch_date: files} if batch_date and files else by_date(files, patterns)
     used = {*known.batches, *(m.content.batch_id for m in seen.manifests if isinstance(m.content, Manifest))}

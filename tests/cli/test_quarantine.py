@@ -96,3 +96,18 @@ def test_a_call_that_makes_no_sense_is_a_usage_error(
     refused = cartlake("quarantine", *arguments, "--project", kept)
     assert refused.code == 2
     assert said in refused.err
+
+
+def test_a_file_without_a_line_is_listed_without_one_and_a_header_alone_is_told_as_such(
+    cartlake: Call, tmp_path: Path
+) -> None:
+    made = Shop(tmp_path / "shop")
+    made.deliver("b1", products=b"", customers="customer_id,email,phone,created_timestamp\n")
+    made.lake.close()
+    ran = cartlake("run", "--project", made.project)
+    assert "no records in customers_b1.csv" in ran.err
+    listed = cartlake("quarantine", "list", "--project", made.project)
+    [record] = cartlake("quarantine", "list", "--project", made.project, "--json").json
+    shown = cartlake("quarantine", "show", record["id"], "--project", made.project)
+    assert record["line"] is None
+    assert "None" not in listed.out + shown.out

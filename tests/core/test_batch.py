@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cartlake.core.arrival import files_to_claim, files_to_hash, owners, plan, unannounced
+from cartlake.core.arrival import files_to_claim, files_to_hash, owners, plan
 from cartlake.core.batch import Batch, BatchStatus, Known, LandedManifest, Landing, Plan, Policy, announced
 from cartlake.core.manifest import Manifest, parse_manifest
 from cartlake.core.names import LandedFile
 from cartlake.core.quiet import quiet_batches
+from cartlake.core.unannounced import namesakes, unannounced, unread
 from cartlake.errors import ManifestRefused
 
 S = BatchStatus
@@ -300,6 +301,19 @@ def test_a_broken_manifest_is_a_failed_row_under_its_content_recorded_once_and_s
         Landing((broken,), (file("orders.csv"),)), Known().after(decided.batches), WAIT, NOW + timedelta(days=9)
     )
     assert again == Plan()
+    assert decided.notices == (f"broken.json is refused: {refused.reason}",)
+
+
+def test_a_refused_manifest_that_was_taken_away_asks_for_nothing_until_it_lies_there_again() -> None:
+    broken = manifest("../orders.csv", name="broken.json")
+    known = Known().after(plan(Landing((broken,)), Known(), WAIT, NOW).batches)
+    gone = only(plan(Landing(), known, WAIT, NOW))
+    assert (gone.batch_id, gone.status) == (broken.sha256, S.REJECTED)
+    known = known.after([gone])
+    assert plan(Landing(), known, WAIT, NOW) == Plan()
+    assert only(plan(Landing((broken,)), known, WAIT, NOW)).status is S.FAILED
+    decided = known.after([replace(gone, actor="ana")])
+    assert plan(Landing((broken,)), decided, WAIT, NOW) == Plan(), "somebody rejected it as it lies there"
 
 
 # corrections
@@ -420,7 +434,23 @@ def test_only_files_whose_content_decides_something_are_hashed() -> None:
 def test_landed_files_that_no_open_batch_names_are_unannounced() -> None:
     rows = [batch(manifest("a.csv", "a"), S.WAITING), batch(manifest("b.csv", "b"), S.PUBLISHED)]
     files = [file("A.csv"), file("b.csv"), file("c.csv")]
-    assert unannounced(files, rows) == tuple(files[1:])
+    assert unannounced(Landing(files=tuple(files)), knowing(*rows)) == tuple(files[1:])
+
+
+def test_a_manifest_that_lies_there_names_its_files_before_a_run_has_looked_at_it() -> None:
+    landed, files = manifest("a.csv"), (file("a.csv"), file("b.csv"))
+    seen = Landing((landed,), files)
+    assert (unread(seen, Known()), unannounced(seen, Known())) == ((landed.content,), files[1:])
+    followed = knowing(batch(landed, S.PUBLISHED))
+    assert (unread(seen, followed), unannounced(seen, followed)) == ((), files)
+    refused = knowing(*plan(seen, knowing(batch(manifest("c.csv"), S.HELD)), WAIT, NOW).batches)
+    assert (unread(seen, refused), unannounced(seen, refused)) == ((), files)
+
+
+def test_files_of_one_name_are_told_with_their_places() -> None:
+    files = [file("export.csv"), file("Export.csv", "customer_data"), file("orders.csv")]
+    [told] = namesakes(files)
+    assert told.startswith("orders_data/source/export.csv, customer_data/source/Export.csv have one name")
 
 
 # without manifests

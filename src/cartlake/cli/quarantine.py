@@ -64,7 +64,8 @@ def quarantine_list(
 def _quarantined(row: Row) -> list[str]:
     reasons = plain(", ".join(row["reasons"]))  # type: ignore[arg-type]
     said = reasons if row["is_open"] else f"{reasons} ({row['state']})"
-    return [plain(row["id"]), plain(row["source_file"]), str(row["line"]), said, plain(row["raw"])]
+    line = "" if row["line"] is None else str(row["line"])  # of a file that was rejected for no line of it
+    return [plain(row["id"]), plain(row["source_file"]), line, said, plain(row["raw"])]
 
 
 def _steps() -> list[Text]:
@@ -96,7 +97,7 @@ def quarantine_show(
     width = max(map(len, found))
     for name, value in found.items():
         shown = ", ".join(value) if isinstance(value, list) else value
-        said = lines(str(shown)) if name == "raw" else str(shown) if type(shown) is int else plain(shown)
+        said = lines(str(shown or "")) if name == "raw" else str(shown) if type(shown) is int else plain(shown)
         out.show(Text.assemble((f"{name:{width}}  ", "bold"), said))
 
 

@@ -208,4 +208,4 @@ def manifest_create(
     out.document(written)
     out.show(*(Text(plain(path)) for path in written))
     if not written:
-        out.show("Every landed file is named by a manifest already.")
+        out.show("No file lies in landing that no manifest names.")

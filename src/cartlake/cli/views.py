@@ -89,7 +89,7 @@ def _advice(batch: Batch) -> list[Text]:
     status, batch_id = batch.status.value, plain(batch.batch_id)
     if status not in ("waiting", "held", "failed"):
         return []
-    name = plain(batch.manifest_name) if batch.batch_id == batch.manifest_sha256 else batch_id
+    name = plain(batch.manifest_name) if batch.is_refusal else batch_id
     reason = lines(batch.reason or "no reason was recorded")
     said = reason if reason.startswith(status) else f"{status}: {reason}"
     return [Text.assemble((name, STYLE_OF[status]), f" {said}"), *(Text(f"  {step}", "dim") for step in _steps(batch))]
@@ -106,7 +106,7 @@ def _steps(batch: Batch) -> list[str]:
     if batch.status.value == "waiting":
         return ["It goes on when they land; the next run looks again."]
     if not batch.files:
-        return ["Correct the manifest and drop it again."]
+        return ["Correct the manifest and drop it again. If nobody needs it, delete it."]
     return [
         "Correct the file and drop it again under its name; no new manifest is needed.",
         f"If the contract was wrong: correct it, then cartlake batch retry {batch_id}",

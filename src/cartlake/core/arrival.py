@@ -9,7 +9,18 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from cartlake.core.batch import OPEN, Batch, BatchStatus, Known, LandedManifest, Landing, Plan, Policy, announced
+from cartlake.core.batch import (
+    OPEN,
+    Batch,
+    BatchStatus,
+    Known,
+    LandedManifest,
+    Landing,
+    Plan,
+    Policy,
+    announced,
+    refusal,
+)
 from cartlake.core.manifest import Manifest
 from cartlake.core.names import LandedFile, normalise, shown
 from cartlake.errors import ManifestRefused
@@ -57,17 +68,12 @@ def files_to_hash(seen: Landing, known: Known) -> tuple[LandedFile, ...]:
     return tuple(file for file in seen.files if file.key in keys)
 
 
-def unannounced(files: Iterable[LandedFile], batches: Iterable[Batch]) -> tuple[LandedFile, ...]:
-    """The landed files that no open batch names."""
-    named = {file.key for batch in batches if batch.status in OPEN for file in batch.files}
-    return tuple(file for file in files if file.key not in named)
-
-
 def plan(seen: Landing, known: Known, policy: Policy, now: datetime) -> Plan:
     """What changes because of what lies in landing. Planning again after it was done changes nothing.
 
     * A manifest of a new id announces its batch; one of a known id with other content replaces it while nothing of it
       is decided or under way, and is refused otherwise. Older manifests are followed first, so the newest stands.
+    * A refused manifest is a failed row as long as it lies there.
     * A manifest that once stood and was replaced does not come back: it moves to the archive.
     * The manifest that stands: of a settled batch it moves to the archive, with the repeated files. If it was dropped
       after the batch was settled and its files have other content, that is other content of the batch.
@@ -78,6 +84,7 @@ def plan(seen: Landing, known: Known, policy: Policy, now: datetime) -> Plan:
     draft = _Draft(seen, known, now)
     for landed in sorted(seen.manifests, key=_newness):
         draft.follow(landed)
+    draft.let_go()
     draft.tidy()
     draft.arrive(policy)
     return draft.plan()
@@ -170,7 +177,7 @@ class _Draft:
         """A manifest that cannot be followed is refused, one that says something new is recorded."""
         manifest = landed.content
         if isinstance(manifest, ManifestRefused):
-            self._refuse(landed, str(manifest))
+            self._refuse(landed, ". ".join(str(manifest).splitlines()))
             return
         stands = self._known.batches.get(manifest.batch_id)
         if landed.sha256 in self._known.manifests.get(manifest.batch_id, {}):
@@ -179,6 +186,13 @@ class _Draft:
             self._announce(manifest)
         else:
             self._refuse_content(landed, stands, "another manifest")
+
+    def let_go(self) -> None:
+        """Refused manifests that no longer lie there ask for nothing."""
+        lying = {landed.sha256 for landed in self._seen.manifests}
+        refused = [row for row in self._known.batches.values() if row.is_refusal and row.status is BatchStatus.FAILED]
+        gone = [row for row in refused if row.batch_id not in lying]
+        self._record(*(replace(row, status=BatchStatus.REJECTED, recorded_at=self._now) for row in gone))
 
     def tidy(self) -> None:
         """Manifests that have nothing more to say move to the archive."""
@@ -219,24 +233,11 @@ class _Draft:
 
     def _refuse(self, landed: LandedManifest, reason: str, batch_date: date | None = None) -> None:
         self._refused.add(landed.sha256)
-        if landed.sha256 in self._known.batches:
-            return
-        text = landed.content.text if isinstance(landed.content, Manifest) else ""
-        row = Batch(
-            batch_id=landed.sha256,
-            batch_date=batch_date,
-            status=BatchStatus.FAILED,
-            files=(),
-            manifest_name=landed.name,
-            manifest_sha256=landed.sha256,
-            manifest_text=text,
-            revision=None,
-            source_system=None,
-            triggered_at=None,
-            recorded_at=self._now,
-            reason=reason,
-        )
-        self._record(row)
+        stands = self._known.batches.get(landed.sha256)
+        if stands is not None and (stands.status is not BatchStatus.REJECTED or stands.actor):
+            return  # told before, and it lies there since, or somebody decided
+        self._record(refusal(landed, reason, batch_date, self._now))
+        self._notices.append(f"{shown(landed.name)} is refused: {reason}")
 
     def _kept(self, stands: Batch) -> str:
         """The name under which the manifest stays in landing while its batch is open, if it lies there repeatedly."""

@@ -36,7 +36,8 @@ class Batch:
 
     `waiting_for` names the files that must land before it can go on (of a failed batch: those that were rejected or
     missing; of one that is ready without all its files: those it does without). A refused manifest is a failed row
-    under the hash of its content: without files, without a date where none could be read.
+    under the hash of its content, rejected once it no longer lies there: without files, without a date where none could
+    be read.
     """
 
     batch_id: str
@@ -63,6 +64,11 @@ class Batch:
     def only_announces(self) -> bool:
         """Its manifest says that the files are not ready; it takes none and waits for the next manifest of its id."""
         return json.loads(self.manifest_text).get("data_files_ready", True) is False
+
+    @property
+    def is_refusal(self) -> bool:
+        """It stands for a manifest that cannot be followed."""
+        return self.batch_id == self.manifest_sha256
 
     @property
     def event_time(self) -> datetime:
@@ -170,4 +176,22 @@ def announced(manifest: Manifest, now: datetime) -> Batch:
         triggered_at=manifest.triggered_at,
         recorded_at=now,
         waiting_for=tuple(file.name for file in manifest.files),
+    )
+
+
+def refusal(landed: LandedManifest, reason: str, batch_date: date | None, at: datetime) -> Batch:
+    """The row that stands for a manifest that cannot be followed."""
+    return Batch(
+        batch_id=landed.sha256,
+        batch_date=batch_date,
+        status=BatchStatus.FAILED,
+        files=(),
+        manifest_name=landed.name,
+        manifest_sha256=landed.sha256,
+        manifest_text=landed.content.text if isinstance(landed.content, Manifest) else "",
+        revision=None,
+        source_system=None,
+        triggered_at=None,
+        recorded_at=at,
+        reason=reason,
     )

@@ -108,22 +108,15 @@ def date_in_name(pattern: str, name: str) -> date | None:
     return stands if FIRST_YEAR <= stands.year <= LAST_YEAR else None
 
 
-def ambiguous(files: Iterable[LandedFile]) -> tuple[LandedFile, ...]:
-    """The files whose name lies there more than once: manifests name no folders, so nobody can say which is meant."""
-    every = list(files)
-    counts = Counter(file.key for file in every)
-    return tuple(file for file in every if counts[file.key] > 1)
-
-
 def by_date(files: Iterable[LandedFile], patterns: Mapping[str, str]) -> dict[date, tuple[LandedFile, ...]]:
     """The files by business date, oldest first; `patterns` gives per folder the contract's file pattern.
 
     A file whose name has no date belongs to the newest date among the others; if no name has one, the date is that of
-    the newest file's last change in UTC. Those that are `ambiguous` belong nowhere.
+    the newest file's last change in UTC. Names that lie there more than once belong nowhere: nobody can say which.
     """
     every = list(files)
-    unclear = {file.key for file in ambiguous(every)}
-    single = [file for file in every if file.key not in unclear]
+    counts = Counter(file.key for file in every)
+    single = [file for file in every if counts[file.key] == 1]
     dates = {file: date_in_name(patterns.get(file.folder, ""), file.name) for file in single}
     newest = max((file.changed_at.astimezone(UTC).date() for file in single), default=date.min)
     otherwise = max((day for day in dates.values() if day), default=newest)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cartlake.core.arrival import unannounced
 from cartlake.core.batch import OPEN, Batch, BatchStatus, Known, Landing, announced
 from cartlake.core.manifest import ExpectedFile, Manifest, parse_manifest, render_manifest
 from cartlake.core.names import LandedFile, by_date, new_trigger_id
+from cartlake.core.unannounced import unannounced
 
 _MOST_QUIET_FILES = 1000  # their manifest stays under its limit whatever the names
 
 
-def perhaps_loaded(files: Iterable[LandedFile], known: Known) -> dict[LandedFile, frozenset[str]]:
-    """The files that no open batch names and that have not changed since settled batches took some of that name, with
-    the contents (sha256) that these took: one that still has one of them was loaded and could not be removed."""
+def perhaps_loaded(seen: Landing, known: Known) -> dict[LandedFile, frozenset[str]]:
+    """The landed files that nobody announced and that have not changed since settled batches took some of that name,
+    with the contents (sha256) that these took: one that still has one of them was loaded and could not be removed."""
     claims: dict[str, list[tuple[datetime, str]]] = {}
     for batch in known.batches.values():
         if batch.status not in OPEN:
@@ -24,7 +24,7 @@ def perhaps_loaded(files: Iterable[LandedFile], known: Known) -> dict[LandedFile
                 claims.setdefault(key, []).append((batch.recorded_at, sha256))
     found = {
         file: frozenset(sha256 for at, sha256 in claims.get(file.key, ()) if file.changed_at <= at)
-        for file in unannounced(files, known.batches.values())
+        for file in unannounced(seen, known)
     }
     return {file: contents for file, contents in found.items() if contents}
 
@@ -39,7 +39,7 @@ def quiet_batches(
     """
     used = {*known.batches, *(m.content.batch_id for m in seen.manifests if isinstance(m.content, Manifest))}
     made = []
-    for day, files in by_date(unannounced(seen.files, known.batches.values()), patterns).items():
+    for day, files in by_date(unannounced(seen, known), patterns).items():
         if all(now - file.changed_at >= still_for for file in files):
             expected = [ExpectedFile(file.name) for file in files[:_MOST_QUIET_FILES]]
             manifest = parse_manifest("", render_manifest(new_trigger_id(day, used), day, expected, None))

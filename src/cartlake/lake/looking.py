@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cartlake import health, lineage, queries, whereabouts
 from cartlake.changefeed import Changes, changes
-from cartlake.core.arrival import unannounced
 from cartlake.core.entries import Publication
 from cartlake.core.lineage import LineageGraph
-from cartlake.core.names import LandedFile
+from cartlake.core.names import LandedFile, shown
+from cartlake.core.unannounced import namesakes, unannounced, unread
 from cartlake.engines.base import Row
 from cartlake.export import Exported, ExportFormat, export, export_all
 from cartlake.health import FeedHealth
@@ -43,13 +43,15 @@ class Looking(Opened):
         """Everything at a glance, without changing anything."""
         context = self._door.context()
         seen, known = look(context)
+        nobodys = unannounced(seen, known)
+        told = [f"{shown(manifest.name)}: not read yet, the next run does" for manifest in unread(seen, known)]
         return Status(
             self.settings.project,
             tuple(queries.batch_reports(context)),
-            unannounced(seen.files, known.batches.values()),
+            nobodys,
             context.ledger.latest_publication(),
             tuple(health.feeds(context)),
-            seen.notices,
+            (*seen.notices, *told, *namesakes(nobodys)),
         )
 
     def batches(self) -> list[BatchReport]:

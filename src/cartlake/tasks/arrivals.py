@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -12,17 +13,21 @@ from pathlib import Path
 from cartlake import landing
 from cartlake.core.arrival import files_to_claim, files_to_hash
 from cartlake.core.batch import Batch, BatchStatus, Known, Landing
-from cartlake.core.names import LandedFile, shown
+from cartlake.core.names import LandedFile, is_ignored, shown
 from cartlake.disk import flush, sync
 from cartlake.errors import UsageError
 from cartlake.failpoints import reach
 from cartlake.tasks.context import Context
+
+_DELIVERED = (".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl", ".gz", ".xlsx")
+_MOST_NAMES = 5
 
 
 def look(context: Context) -> tuple[Landing, Known]:
     """Landing as it is now, and the ledger's knowledge with the contents of the landed files that decide something."""
     settings = context.settings
     seen = landing.look(settings.landing_folder, _folders(context), settings.landing.manifests)
+    seen = replace(seen, notices=(*seen.notices, *_strays(settings.landing_folder, _folders(context))))
     refused = _refused(context)
     batches, manifests = context.ledger.recorded_batches()
     known = Known(batches, _claimed(context, batches), manifests, refused=refused, rejected_in=_rejected_in(context))
@@ -42,6 +47,18 @@ def claimable(context: Context, batch: Batch) -> dict[str, LandedFile]:
 
 def _folders(context: Context) -> tuple[str, ...]:
     return tuple(contract.folder for contract in context.contracts)
+
+
+def _strays(landing_folder: Path, folders: Collection[str]) -> Iterator[str]:
+    """What to tell of files that lie beside the folders where files land: nobody looks at them there."""
+    for place in (landing_folder, *(landing_folder / folder for folder in folders)):
+        with contextlib.suppress(OSError):
+            files = (path for path in place.iterdir() if path.suffix.lower() in _DELIVERED and path.is_file())
+            if names := sorted(shown(path.name) for path in files if not is_ignored(path.name)):
+                more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+                where = shown(place.relative_to(landing_folder.parent).as_posix())
+                found = f"{where}: {', '.join(names[:_MOST_NAMES])}{more} not looked at"
+                yield f"{found}; files land in <feed's folder>/source"
 
 
 def _hashed(context: Context, seen: Landing, known: Known) -> Known:

@@ -187,4 +187,8 @@ def _summary(files: Sequence[BatchFile], notes: Sequence[str]) -> TaskResult:
     if rejected:
         message = "; ".join(f"{file.file_name}: {file.reason}" for file in rejected)
         return TaskResult(counts, error_code="file_rejected", error_message=message)
+    if files and not counts.rows_in:
+        where = files[0].file_name if len(files) == 1 else f"{len(files)} files"
+        notes = [*notes, f"no records in {where}"]
+        return TaskResult(counts, has_warnings=len(notes) > 1, note="; ".join(notes))
     return TaskResult(counts, has_warnings=counts.rows_quarantined > 0 or bool(notes), note="; ".join(notes))
