@@ -94,6 +94,7 @@ def test_a_fixed_record_is_in_production_after_the_next_run_as_if_it_had_come_so
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_shop_that_repairs_a_record_has_the_tables_of_one_where_it_came_right(shop: Shop, tmp_path: Path) -> None:
     other = Shop(tmp_path / "other")
     other.deliver("b1", **a_day(orders=[order(), order("O-2")]))
@@ -123,6 +124,7 @@ def test_a_repair_of_a_file_that_two_batches_announce_is_published_once_for_each
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_decision_that_is_taken_twice_or_run_twice_changes_nothing(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=TWO))
     shop.run()
@@ -149,6 +151,7 @@ def test_a_dry_run_says_whether_a_fix_passes_and_writes_nothing(kept: Shop) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_fix_that_is_wrong_too_leaves_the_record_in_quarantine_with_its_new_reasons(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=TWO))
     shop.run()
@@ -165,6 +168,7 @@ def test_a_fix_that_is_wrong_too_leaves_the_record_in_quarantine_with_its_new_re
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_discarded_record_stays_out_and_counted_whatever_the_contract_says_later(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=[order(), order("O-2", currency="ABC"), order("O-3", currency="ABD")]))
     shop.run()
@@ -189,6 +193,7 @@ def test_a_discarded_record_stays_out_and_counted_whatever_the_contract_says_lat
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_repaired_record_that_is_discarded_leaves_production(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=TWO))
     shop.run()
@@ -204,6 +209,7 @@ def test_a_repaired_record_that_is_discarded_leaves_production(shop: Shop) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_replay_that_finds_what_was_found_before_decides_nothing(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=[order(), order("O-2", currency="ABC"), order("O-3", order_amount="?")]))
     shop.run()
@@ -234,6 +240,7 @@ def test_records_that_cannot_be_split_are_given_all_their_cells(shop: Shop) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_the_repeats_of_a_fixed_record_stay_repeats(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=[order(), order("O-2", order_amount="?"), order("O-2", order_amount="?")]))
     shop.run()
@@ -245,6 +252,7 @@ def test_the_repeats_of_a_fixed_record_stay_repeats(shop: Shop) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_column_that_the_file_lacks_can_be_filled_and_keeps_its_default_elsewhere(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=TWO))
     shop.run()
@@ -288,6 +296,7 @@ def test_a_fixed_record_of_a_held_batch_waits_for_its_release(shop: Shop) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_fixed_record_of_a_rejected_batch_comes_with_it_when_it_is_retried(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=TWO))
     shop.run()
@@ -304,6 +313,7 @@ def test_a_fixed_record_of_a_rejected_batch_comes_with_it_when_it_is_retried(sho
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_decision_is_not_forgotten_when_its_batch_leaves_production_before_the_run(shop: Shop) -> None:
     shop.deliver("b0", "2025-02-28", customers=[customer()])
     shop.deliver("b1", **a_day(orders=TWO))
@@ -317,6 +327,7 @@ def test_a_decision_is_not_forgotten_when_its_batch_leaves_production_before_the
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_decision_is_not_forgotten_when_the_content_comes_again_in_another_batch(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=TWO))
     shop.run()
@@ -329,6 +340,7 @@ def test_a_decision_is_not_forgotten_when_the_content_comes_again_in_another_bat
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_retry_applies_a_decision_and_a_decision_holds_after_a_retry(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=[*TWO, order("O-3", order_amount="!")]))
     shop.run()
@@ -345,6 +357,7 @@ def test_a_retry_applies_a_decision_and_a_decision_holds_after_a_retry(shop: Sho
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_the_same_content_in_two_batches_is_repaired_in_both(shop: Shop) -> None:
     shop.deliver("b1", **a_day(orders=TWO))
     shop.deliver("b2", **a_day(orders=TWO))
@@ -415,6 +428,7 @@ def decide_all(shop: Shop) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_decisions_taken_every_day_or_at_the_end_of_the_week_make_the_same_tables(shop: Shop, tmp_path: Path) -> None:
     plan = ShopPlan(days=3, orders_per_day=20, customers=20, products=20, seed=11, faults=frozenset(FAULTS))
     daily = Shop(tmp_path / "daily")

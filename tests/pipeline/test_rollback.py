@@ -58,6 +58,7 @@ def test_a_rollback_holds_all_that_came_after_and_a_release_brings_it_back(shop:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_what_was_decided_about_earlier_batches_since_stays_decided(shop: Shop) -> None:
     """b0 is rejected and b1 repaired after b2 was published; both stay so."""
     shop.deliver("b0", "2025-02-28", customers=[customer("C-0")])
@@ -81,6 +82,7 @@ def test_what_was_decided_about_earlier_batches_since_stays_decided(shop: Shop) 
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_released_batch_counts_from_its_release(shop: Shop) -> None:
     """b1 was rolled back and released: it entered production after b3, so going back to b3 takes it out again."""
     shop.deliver("b0", **a_day())

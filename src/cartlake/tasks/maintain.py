@@ -149,7 +149,8 @@ def _old_archive_files(context: Context, now: datetime) -> dict[str, list[Path]]
     with context.engine.scope():
         define_ledger(context.engine)
         rows = context.engine.rows(
-            "SELECT feed, file_sha256, batch_date, archive_path FROM files WHERE recorded_at < :cutoff",
+            "SELECT feed, file_sha256, batch_date, archive_path FROM files WHERE recorded_at < :cutoff"
+            " ORDER BY archive_path",
             {"cutoff": now - timedelta(days=days)},
         )
     old: dict[str, list[Path]] = {}

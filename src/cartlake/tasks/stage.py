@@ -116,8 +116,9 @@ def _deliver(
     announced = announced_as(staged, batch.batch_id, expected, is_new_event=is_new_event)
     owner = [] if staged.staged_by == batch.batch_id else [announced_as(staged, staged.staged_by, _as_staged(staged))]
     # The same content, decisions and contract give the same log; two batches would mark each other for ever.
-    is_as_before = same is not None and same.contract_hash == intake.contract.hash and not is_decided
-    ledger.record_batches(replace(other, restage=True) for other in others if not is_as_before)
+    is_as_before = same is not None and same.status == "staged" and same.contract_hash == staged.contract_hash
+    if not is_as_before or is_decided:
+        ledger.record_batches(replace(other, restage=True) for other in others)
     ledger.record_files([staged], [*owner, announced])
     return announced
 
