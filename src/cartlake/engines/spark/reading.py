@@ -15,17 +15,33 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _PART = pa.schema([("start", pa.int64()), ("end", pa.int64()), ("line", pa.int64())])
+# Up to here a file is split by the driver itself: starting a worker takes longer.
+_SMALL = 4 << 20  # bytes
+
+
+def split_here(source: RecordSource) -> pa.Table | None:
+    """The items of a small file, as `split_in_parallel` has them; None of any other, and where there are none."""
+    if source.profile.bytes > _SMALL:
+        return None
+    parts = pa.RecordBatch.from_pylist(_parts(source), _PART)
+    kinds = [*((name, pa.int64()) for name in NUMBERS), *((name, pa.string()) for name in _texts(source))]
+    return pa.Table.from_batches(_reader(source)([parts]), pa.schema(kinds)) or None
 
 
 def split_in_parallel(session: SparkSession, source: RecordSource) -> DataFrame:
     """The items of the file: `_record`, `_line`, `_start`, `_end`, `_raw` and `_reason` (of what is no record), and the
     cells `c0`, `c1`, …"""
-    width = len(source.layout.columns)
-    reader = Reader(source.path, source.codec, source.layout, source.may_be_read_fast)
     parts = session.createDataFrame(pa.Table.from_pylist(_parts(source), _PART))
-    texts = (*TEXTS, *(f"c{place}" for place in range(width)))
-    schema = ", ".join([*(f"{name} bigint" for name in NUMBERS), *(f"{name} string" for name in texts)])
-    return parts.mapInArrow(reader, schema)
+    schema = ", ".join([*(f"{name} bigint" for name in NUMBERS), *(f"{name} string" for name in _texts(source))])
+    return parts.mapInArrow(_reader(source), schema)
+
+
+def _reader(source: RecordSource) -> Reader:
+    return Reader(source.path, source.codec, source.layout, source.may_be_read_fast)
+
+
+def _texts(source: RecordSource) -> tuple[str, ...]:
+    return (*TEXTS, *(f"c{place}" for place in range(len(source.layout.columns))))
 
 
 def relations(layout: Layout, items: str) -> tuple[str, str]:
