@@ -94,9 +94,10 @@ class Ledger:
 
     # batches
 
-    def record_batches(self, batches: Iterable[Batch]) -> None:
+    def record_batches(self, batches: Iterable[Batch], *, at_once: bool = False) -> None:
+        """`at_once`: they are committed now, inside `together` too, before all else that is recorded there."""
         stamped = [replace(batch, recorded_at=self.now()) for batch in batches]
-        self._append(BATCHES, [batch_row(batch) for batch in stamped])
+        self._append(BATCHES, [batch_row(batch) for batch in stamped], at_once=at_once)
         recorded("batch", stamped, "batch_id", "run_id", "status", "verdict", "reason")
 
     def batches(self) -> dict[str, Batch]:
@@ -260,9 +261,9 @@ class Ledger:
         else:
             self._afterwards.append(action)
 
-    def _append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _append(self, table: Table, rows: Sequence[Mapping[str, Any]], *, at_once: bool = False) -> None:
         shown = [{name: row[name] for name in table.column_names} for row in rows]
-        if self._held is None:
+        if self._held is None or at_once:
             self._commit(table, shown)
         else:
             self._held.setdefault(table.name, (table, []))[1].extend(shown)

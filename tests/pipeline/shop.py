@@ -36,6 +36,10 @@ TASKS = (
 )
 """The eight tasks of the shipped feeds, in their order."""
 
+EMAIL_WARNS = (
+    "name: email_invalid\n          criticality: error",
+    "name: email_invalid\n          criticality: warn",
+)
 UNKNOWN_CURRENCY_WARNS = (
     "name: currency_unknown\n          criticality: error",
     "name: currency_unknown\n          criticality: warn",

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cartlake import failpoints
 from cartlake.errors import UsageError
 from cartlake.generate import FAULTS, ShopPlan, generate
-from tests.pipeline.shop import UNKNOWN_CURRENCY_WARNS, Shop, a_day, csv_text, customer, order, shipment
+from tests.pipeline.shop import EMAIL_WARNS, UNKNOWN_CURRENCY_WARNS, Shop, a_day, csv_text, customer, order, shipment
 
 TWO = [order(), order("O-2", order_amount="?")]
 
@@ -120,6 +121,30 @@ def test_a_repair_of_a_file_that_two_batches_announce_is_published_once_for_each
     shop.lake.retry("b2")
     repaired = [{report.batch.batch_id for report in shop.run().batches} for _ in range(3)]
     assert repaired == [{"b2"}, {"b1"}, set()], "what the contract changed concerns both"
+    assert shop.lake.verify(deep=True).findings == ()
+
+
+def test_a_repair_that_dies_leaves_no_other_batch_of_the_content_as_it_was(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(place: str) -> None:
+        if place == "ledger_files: committed":
+            raise KeyboardInterrupt
+
+    content = [customer(), customer("C-2", email="nobody")]
+    shop.deliver("b1", **a_day(customers=content))
+    shop.drop("orders", "more.csv", [order("O-2")])
+    shop.drop("customers", "again.csv", content)
+    shop.announce("b2", files=["more.csv", "again.csv"])
+    shop.run()
+    shop.change_contract("customers", EMAIL_WARNS)
+    shop.lake.retry("b2")
+    with monkeypatch.context() as patched:
+        patched.setattr(failpoints, "on_reach", die)
+        with pytest.raises(KeyboardInterrupt):
+            shop.run()
+    shop.lake.close()
+    assert {report.batch.batch_id for _ in range(3) for report in shop.run().batches} == {"b1", "b2"}
     assert shop.lake.verify(deep=True).findings == ()
 
 

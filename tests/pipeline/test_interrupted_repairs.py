@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cartlake.lake import Lake
-from tests.pipeline.shop import Shop, customer, order, product, shipment
+from tests.pipeline.shop import EMAIL_WARNS, Shop, customer, order, product, shipment
 from tests.pipeline.test_recovery import Killed, die_at
 
 
@@ -32,10 +32,6 @@ def replay_the_records(lake: Lake) -> None:
     lake.run()
 
 
-EMAIL_WARNS = (
-    "name: email_invalid\n          criticality: error",
-    "name: email_invalid\n          criticality: warn",
-)
 Production = dict[str, list[tuple[object, ...]]]
 REPAIRS: Mapping[str, Callable[[Lake], object]] = {
     "a rollback by restoring": lambda lake: lake.rollback("b1"),

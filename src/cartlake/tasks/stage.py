@@ -118,7 +118,7 @@ def _deliver(
     # The same content, decisions and contract give the same log; two batches would mark each other for ever.
     is_as_before = same is not None and same.status == "staged" and same.contract_hash == staged.contract_hash
     if not is_as_before or is_decided:
-        ledger.record_batches(replace(other, restage=True) for other in others)
+        ledger.record_batches((replace(other, restage=True) for other in others), at_once=True)
     ledger.record_files([staged], [*owner, announced])
     return announced
 

@@ -7,24 +7,13 @@ from dataclasses import replace
 
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import BatchFile, Counts
-from cartlake.core.model import Model
-from cartlake.core.table import BIGINT, DATE, STRING, Column
+from cartlake.core.model import EARLIER_COUNTS, Model
 from cartlake.core.verdict import RuleResult, holding_rules, verdict_of
 from cartlake.tasks.context import Context, TaskResult
 from cartlake.tasks.delivered import Delivered, compare_with_known, define_delivered, samples
 from cartlake.tasks.measure import measure
 from cartlake.tasks.results import by_rule, record_results
 from cartlake.tasks.snapshots import judge_batch_times
-
-_COUNTS = (
-    Column("batch_id", STRING),
-    Column("batch_date", DATE),
-    Column("feed", STRING),
-    Column("rows_in", BIGINT),
-    Column("rows_staged", BIGINT),
-    Column("rows_quarantined", BIGINT),
-    Column("rows_duplicate", BIGINT),
-)
 
 
 def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str) -> tuple[Batch, TaskResult]:
@@ -68,7 +57,7 @@ def _define_counts(
         (f.batch_id, f.batch_date, f.feed, f.rows_in, f.rows_staged, f.rows_quarantined, f.rows_duplicate)
         for f in counted
     ]
-    engine.values("announced_counts", _COUNTS, rows)
+    engine.values("announced_counts", EARLIER_COUNTS, rows)
     summed = (
         "SELECT batch_id, batch_date, feed, CAST(sum(rows_in) AS bigint) AS rows_in,"
         " CAST(sum(rows_staged) AS bigint) AS rows_staged, CAST(sum(rows_quarantined) AS bigint) AS rows_quarantined,"

@@ -92,10 +92,10 @@ def opened(settings: EngineSettings, given: SparkSession | None = None) -> Opene
 
 
 def _running() -> SparkSession:
-    from pyspark.sql import SparkSession as Any
+    from pyspark.sql import SparkSession as Running
 
     with mapped("find the Spark session"):
-        session: SparkSession = Any.builder.getOrCreate()
+        session: SparkSession = Running.builder.getOrCreate()
     return session
 
 

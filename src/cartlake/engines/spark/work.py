@@ -112,7 +112,8 @@ class _Counting:
 
     @property
     def found(self) -> dict[str, int]:
-        return self._observation.get
+        found: dict[str, int] = self._observation.get
+        return found
 
     @property
     def by_condition(self) -> dict[str, int]:
