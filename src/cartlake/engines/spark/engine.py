@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -54,12 +54,10 @@ class SparkEngine:
         self._views: dict[str, str] = {}
         self._counts: dict[str, int] = {}
 
-    @contextmanager
-    def scope(self) -> Iterator[None]:
-        with self._relations.scope():
-            yield
+    def scope(self) -> AbstractContextManager[None]:
         if self._relations.are_outermost:
             self._work.next_task()
+        return self._relations.scope()
 
     def close(self) -> None:
         self._opened.close()
@@ -199,15 +197,7 @@ class SparkEngine:
             self._counts[name] = 0
 
     def records(self, name: str, source: RecordSource) -> RecordCount:
-        here = reading.split_here(source)
-        if here is None:
-            with mapped(f"read {source.path.name}"):
-                result = reading.split_in_parallel(self._session, source)
-            view, rows, counts = self._work.keep(result, source.path.name, {"unreadable": "_reason IS NOT NULL"})
-            unreadable = counts["unreadable"]
-        else:
-            view, rows = self._work.put(here, source.path.name), here.num_rows
-            unreadable = rows - here["_reason"].null_count
+        view, rows, unreadable = reading.keep_items(self._session, self._work, source)
         self._made(f"{name}_items", view, rows)
         good, bad = reading.relations(source.layout, f"{name}_items")
         self._relations.define(name, View(good, (f"{name}_items",)))

@@ -8,40 +8,36 @@ import pyarrow as pa
 
 from cartlake.core.header import Layout
 from cartlake.engines.base import RecordSource
+from cartlake.engines.spark.errors import mapped
 from cartlake.engines.spark.reader import NUMBERS, TEXTS, Reader
 from cartlake.engines.spark.text import literal, quote
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
+
+    from cartlake.engines.spark.work import Work
 
 _PART = pa.schema([("start", pa.int64()), ("end", pa.int64()), ("line", pa.int64())])
-# Up to here a file is split by the driver itself: starting a worker takes longer.
-_SMALL = 4 << 20  # bytes
+_SMALL = 4 << 20  # bytes of a file that the driver splits itself: starting workers takes longer
 
 
-def split_here(source: RecordSource) -> pa.Table | None:
-    """The items of a small file, as `split_in_parallel` has them; None of any other, and where there are none."""
-    if source.profile.bytes > _SMALL:
-        return None
-    parts = pa.RecordBatch.from_pylist(_parts(source), _PART)
-    kinds = [*((name, pa.int64()) for name in NUMBERS), *((name, pa.string()) for name in _texts(source))]
-    return pa.Table.from_batches(_reader(source)([parts]), pa.schema(kinds)) or None
-
-
-def split_in_parallel(session: SparkSession, source: RecordSource) -> DataFrame:
-    """The items of the file: `_record`, `_line`, `_start`, `_end`, `_raw` and `_reason` (of what is no record), and the
-    cells `c0`, `c1`, …"""
-    parts = session.createDataFrame(pa.Table.from_pylist(_parts(source), _PART))
-    schema = ", ".join([*(f"{name} bigint" for name in NUMBERS), *(f"{name} string" for name in _texts(source))])
-    return parts.mapInArrow(_reader(source), schema)
-
-
-def _reader(source: RecordSource) -> Reader:
-    return Reader(source.path, source.codec, source.layout, source.may_be_read_fast)
-
-
-def _texts(source: RecordSource) -> tuple[str, ...]:
-    return (*TEXTS, *(f"c{place}" for place in range(len(source.layout.columns))))
+def keep_items(session: SparkSession, work: Work, source: RecordSource) -> tuple[str, int, int]:
+    """The view of the items of the file, how many they are, and how many of them are no records. They have `_record`,
+    `_line`, `_start`, `_end`, `_raw` and `_reason` (of what is no record), and the cells `c0`, `c1`, …"""
+    reader = Reader(source.path, source.codec, source.layout, source.may_be_read_fast)
+    parts = pa.Table.from_pylist(_parts(source), _PART)
+    texts = (*TEXTS, *(f"c{place}" for place in range(len(source.layout.columns))))
+    if source.profile.bytes <= _SMALL:
+        kinds = [*((name, pa.int64()) for name in NUMBERS), *((name, pa.string()) for name in texts)]
+        items = pa.Table.from_batches(reader(parts.to_batches()), pa.schema(kinds))
+        if items.num_rows:
+            return work.put(items, source.path.name), items.num_rows, items.num_rows - items["_reason"].null_count
+    schema = ", ".join([*(f"{name} bigint" for name in NUMBERS), *(f"{name} string" for name in texts)])
+    with mapped(f"read {source.path.name}"):
+        result = session.createDataFrame(parts).mapInArrow(reader, schema)
+    wanted = {"unreadable": "_reason IS NOT NULL"}
+    view, rows, counts = work.keep(result, source.path.name, wanted, is_large=source.profile.bytes > _SMALL)
+    return view, rows, counts["unreadable"]
 
 
 def relations(layout: Layout, items: str) -> tuple[str, str]:

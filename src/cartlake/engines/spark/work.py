@@ -3,14 +3,13 @@ view of its own. Spark Connect has no cache that serverless knows too."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyarrow.parquet import ParquetFile, write_table
+from pyarrow.parquet import write_table
 from pyspark.errors import PySparkException
 
 from cartlake.engines.spark.errors import mapped
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
-_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
 # Up to here a result is fetched: Spark takes twice as long to write it.
 _SMALL = 20_000
 # Up to here it travels with the queries that read it: they take two thirds of the time.
@@ -35,25 +33,31 @@ class Work:
         self._session = session
         self._folder = folder
         self._number = 0
-        self._is_large, self._was_large = False, False
+        self._is_large = False
+        self._most_rows: int | None = None
 
     def next_task(self) -> None:
-        """What comes next is about as large as what came since the last call."""
-        self._is_large, self._was_large = self._was_large, False
+        """What comes is taken to be as large as what came since the last call, if anything did."""
+        if self._most_rows is not None:
+            self._is_large, self._most_rows = self._most_rows > _SMALL, None
 
-    def keep(self, result: DataFrame, relation: str, conditions: Mapping[str, str]) -> tuple[str, int, dict[str, int]]:
+    def keep(
+        self, result: DataFrame, relation: str, conditions: Mapping[str, str], *, is_large: bool = False
+    ) -> tuple[str, int, dict[str, int]]:
         """`result` is computed once, now: the view that has it, its number of rows, and of how many of them each of
-        the conditions is true."""
+        the conditions is true. One that turns out not to be small is computed twice, unless it `is_large`."""
         with mapped(f"compute {relation}"):
-            fetched = None if self._is_large else _fetched(result, conditions)
+            fetched = None if is_large or self._is_large else _fetched(result, conditions)
             if fetched is not None:
                 rows, counts = fetched
-                return self._hold(rows, None if rows.num_rows else result.schema), rows.num_rows, counts
-            counting = _Counting(conditions)
-            view = self._write(counting.of(result))
-        count = counting.found["n"]
-        self._is_large, self._was_large = True, self._was_large or count > _SMALL
-        return view, count, counting.by_condition
+                view, count = self._hold(rows, None if rows.num_rows else result.schema), rows.num_rows
+            else:
+                self._is_large = True
+                counting = _Counting(conditions)
+                view = self._write(counting.of(result))
+                count, counts = counting.found["n"], counting.by_condition
+        self._most_rows = max(count, self._most_rows or 0)
+        return view, count, counts
 
     def put(self, rows: pa.Table, relation: str) -> str:
         """The view of rows, at least one, that come from the driver."""
@@ -61,14 +65,11 @@ class Work:
             return self._hold(rows)
 
     def _write(self, result: DataFrame) -> str:
-        """What Spark wrote has its schema in its files: Spark would start a job to look there."""
+        """With a schema: without one, Spark starts a job to look into the files."""
         view = self._next()
-        path = self._folder / view
-        result.write.options(**_PARQUET).parquet(path.as_posix())
-        file = next(path.glob("*.parquet"), None)
-        schema = None if file is None else _schema(file)
-        reader = self._session.read if schema is None else self._session.read.schema(schema)
-        reader.parquet(path.as_posix()).createOrReplaceTempView(view)
+        path = (self._folder / view).as_posix()
+        result.write.options(**_PARQUET).parquet(path)
+        self._session.read.schema(result.schema).parquet(path).createOrReplaceTempView(view)
         return view
 
     def _hold(self, rows: pa.Table, schema: StructType | None = None) -> str:
@@ -128,11 +129,3 @@ def _fetched(result: DataFrame, conditions: Mapping[str, str]) -> tuple[pa.Table
     except PySparkException:
         return None
     return (rows, counting.by_condition) if rows.num_rows <= _SMALL else None
-
-
-def _schema(file: Path) -> StructType | None:
-    """The schema that Spark notes in the Parquet files it writes; others do not."""
-    from pyspark.sql.types import StructType
-
-    noted = (ParquetFile(file).schema_arrow.metadata or {}).get(_SCHEMA)
-    return None if noted is None else StructType.fromJson(json.loads(noted))
