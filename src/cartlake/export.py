@@ -99,11 +99,7 @@ def _as_sheet(context: Context, sql: str, names: Sequence[str], beside: Path) ->
 
 def _require_free(context: Context, path: Path, *, force: bool) -> None:
     """Nothing that is there is lost, and nothing lands in a folder that cartlake reads."""
-    settings = context.settings
-    place = path.resolve()
-    for folder in (settings.lake_folder, settings.archive_folder, settings.landing_folder):
-        if place.is_relative_to(folder.resolve()):
-            raise UsageError("export_place", f"{path} lies inside {folder}", hint="Choose another folder.")
+    context.settings.require_outside(path)
     if path.exists() and not force:
         raise UsageError("export_exists", f"{path} is there already", hint="Choose another name, or use --force.")
     if not path.parent.is_dir():

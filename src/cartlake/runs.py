@@ -21,7 +21,7 @@ from cartlake.core.quiet import perhaps_loaded, quiet_batches
 from cartlake.core.retention import SET_ASIDE
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, MAINTENANCE, prepared_table
-from cartlake.core.unannounced import namesakes, unannounced
+from cartlake.core.unannounced import misspelt, namesakes, unannounced, unread
 from cartlake.errors import Locked, UsageError
 from cartlake.owning import joined, live_runs, require_unowned, unsettled
 from cartlake.tasks.arrivals import look, write_manifest
@@ -77,7 +77,7 @@ def survey(context: Context) -> tuple[str, ...]:
         found = quiet_batches(seen, known.after(decided.batches), patterns, still, ledger.now())
         ledger.record_batches(batch for batch in found if batch.batch_id not in taken)
     nobodys = unannounced(seen, known.after(decided.batches))
-    return (*decided.notices, *namesakes(nobodys))
+    return (*decided.notices, *misspelt(unread(seen, known)), *namesakes(nobodys))
 
 
 def _not_loaded(context: Context, seen: Landing, known: Known) -> tuple[LandedFile, ...]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cartlake.core.alerts import KINDS, Kind
 from cartlake.core.closest import closest
-from cartlake.errors import ConfigError
+from cartlake.errors import ConfigError, UsageError
 
 FILE_NAME = "cartlake.toml"
 Layer = Mapping[str, Mapping[str, object]]
@@ -139,6 +139,14 @@ class Settings(Section):
     @property
     def lake_folder(self) -> Path:
         return self.project / self.engine.lake
+
+    def require_outside(self, path: Path) -> None:
+        """Raises UsageError for a place in a folder that cartlake reads or keeps: what is written there for people
+        would be taken for data."""
+        place = path.resolve()
+        for folder in (self.lake_folder, self.archive_folder, self.landing_folder):
+            if place.is_relative_to(folder.resolve()):
+                raise UsageError("export_place", f"{path} lies inside {folder}", hint="Choose another folder.")
 
     def parameters(self) -> dict[str, object]:
         """The `:name` parameters that models may use."""

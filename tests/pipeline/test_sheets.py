@@ -187,6 +187,8 @@ def test_an_export_goes_to_a_file_or_a_folder_and_overwrites_nothing(kept: Shop,
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["customers.csv", "orders.csv"]
     with pytest.raises(UsageError, match="there already"):
         kept.lake.export_quarantine(tmp_path / "all")
+    with pytest.raises(UsageError, match="lies inside"):
+        kept.lake.export_quarantine(kept.landing / "orders_data/source/orders.csv", feed="orders")
     assert kept.lake.export_quarantine(tmp_path / "none", batch_id="b1", feed="products") == 0
     assert not (tmp_path / "none").exists()
 

@@ -56,3 +56,12 @@ def test_a_refused_manifest_is_told_by_the_run_and_forgotten_once_it_is_gone(sho
     shop.announce("b1", files=["orders.csv"])
     shop.run()
     assert sorted(shop.statuses().values()) == ["published", "rejected"]
+
+
+def test_what_a_manifest_says_of_its_files_under_unknown_keys_is_told_once(shop: Shop) -> None:
+    shop.drop("orders", "orders.csv", [order()])
+    shop.announce("b1", files=["orders.csv"], details=[{"name": "orders.csv", "row_count": 7, "md5": "x", "rows": 1}])
+    told = "b1.json: of its files nothing reads md5, row_count; known are bytes, rows, sha256"
+    assert shop.run().notices == (told,)
+    assert shop.statuses() == {"b1": "published"}
+    assert shop.run().notices == ()

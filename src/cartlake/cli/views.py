@@ -104,7 +104,7 @@ def _steps(batch: Batch) -> list[str]:
             f"cartlake batch reject {batch_id}    leaves it out",
         ]
     if batch.status.value == "waiting":
-        return ["It goes on when they land; the next run looks again."]
+        return [f"It goes on when they land. If they never will: cartlake batch reject {batch_id}"]
     if not batch.files:
         return ["Correct the manifest and drop it again. If nobody needs it, delete it."]
     return [

@@ -30,3 +30,9 @@ def namesakes(files: Iterable[LandedFile]) -> tuple[str, ...]:
         places.setdefault(file.key, []).append(f"{shown(file.folder)}/source/{shown(file.name)}")
     repeated = (", ".join(found) for found in places.values() if len(found) > 1)
     return tuple(f"{found} have one name, and a manifest names files by it alone" for found in repeated)
+
+
+def misspelt(manifests: Iterable[Manifest]) -> tuple[str, ...]:
+    """What to tell of manifests whose files have keys that nothing looks at, perhaps meant as others."""
+    found = ((shown(each.name), ", ".join(map(shown, each.unused))) for each in manifests if each.unused)
+    return tuple(f"{name}: of its files nothing reads {keys}; known are bytes, rows, sha256" for name, keys in found)

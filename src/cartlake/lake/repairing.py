@@ -20,7 +20,8 @@ class Repairing(Opened):
 
     def export_quarantine(self, path: Path | str, *, batch_id: str | None = None, feed: str | None = None) -> int:
         """The open records stand in CSV files that a spreadsheet opens and `fix` takes back; how many they are. `path`
-        is a file (`….csv`) for one feed, or a folder that gets one for each. Nothing is overwritten: UsageError."""
+        is a file (`….csv`) for one feed, or a folder that gets one for each. Raises UsageError if that is there
+        already, or lies in landing, the archive or the lake."""
         return sheets.export(self._door.context(), Path(path), batch_id, feed)
 
     def fix(

@@ -30,6 +30,7 @@ Cells = Mapping[str, str] | None
 
 def export(context: Context, path: Path, batch_id: str | None, feed: str | None) -> int:
     """See `Lake.export_quarantine`."""
+    context.settings.require_outside(path)
     records = [h for h in held_records(context, within(batch_id, feed)) if h.state == "open" and not h.is_file]
     feeds: dict[str, list[Held]] = {}
     for held in records:
