@@ -57,6 +57,17 @@ def test_a_correction_that_goes_back_to_an_earlier_content_wins_by_its_revision(
     assert shop.lake.verify(deep=True).findings == ()
 
 
+def test_an_earlier_content_that_comes_again_without_a_revision_says_that_its_correction_counts(shop: Shop) -> None:
+    notes: list[str] = []
+    for batch_id, price in (("b0", "20.00"), ("b1", "22.00"), ("b2", "22.00"), ("b3", "20.00")):
+        shop.drop("products", "products.csv", [product(price=price)])
+        shop.announce(batch_id, files=["products.csv"])
+        shop.lake.run(lambda _, result: notes.append(result.note))
+    assert shop.one("SELECT price FROM products") == Decimal("22.00")
+    [told] = [note for note in notes if "corrected" in note]
+    assert told.startswith("products.csv is what a later file of its name corrected")
+
+
 def test_a_wrong_header_is_explained_and_the_corrected_file_is_published(shop: Shop) -> None:
     wrong = csv_text([order()]).replace("order_amount", "amount_total")
     shop.deliver("b1", **a_day(orders=wrong))

@@ -103,6 +103,9 @@ def _deliver(
     if same is not None and same.status == "staged" and not intake.again and not is_decided:
         announced = announced_as(same, batch.batch_id, expected, landed, is_new_event=is_new_event)
         ledger.record_files([], [announced])
+        if batch.revision is None and any(_corrects(file, same) for file in files):
+            back = "a manifest with a greater `revision` goes back to it"
+            intake.notes.append(f"{expected.name} is what a later file of its name corrected, which counts: {back}")
         return announced
     others = [other for other in announcing if other.status is BatchStatus.PUBLISHED]  # this changes them too
     revision = same.revision if same else _revision(batch, expected, files)
@@ -130,6 +133,12 @@ def _is_decided_since(intake: _Intake, sha256: str) -> bool:
     files = ledger.files(key[0]) if decided else []
     staged = [f.recorded_at for f in files if (f.feed, f.file_sha256, f.batch_date) == key]
     return any(at > before for at in decided for before in staged if at and before)
+
+
+def _corrects(file: StagedFile, earlier: StagedFile) -> bool:
+    """Whether it is a later content of the same name and date."""
+    places = [(normalise(each.file_name), each.batch_date, each.status) for each in (file, earlier)]
+    return places[0] == places[1] and file.revision > earlier.revision
 
 
 def _announcing(intake: _Intake, profile: Profile) -> list[Batch]:
