@@ -70,10 +70,10 @@ def test_the_overview_says_what_needs_somebody_and_why(dashboard: Dashboard) -> 
 
 
 def test_the_overview_says_which_lines_no_sum_has(working: Dashboard) -> None:
-    assert "In no sum" not in working.text("/")
+    assert "Not in these sums" not in working.text("/")
     working.shop.deliver("euro", "2025-04-01", orders=[order("O-EUR", currency="EUR")])
     working.shop.run()
-    assert "In no sum: 1 order line in other currencies than USD." in working.text("/")
+    assert "Not in these sums: 1 order line in currencies other than USD." in working.text("/")
 
 
 def test_a_run_shows_its_tasks_and_that_every_record_is_accounted_for(dashboard: Dashboard) -> None:
