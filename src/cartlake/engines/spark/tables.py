@@ -70,11 +70,11 @@ class SparkTables:
                 for statement in self._home.setup():
                     self._session.sql(statement)
                 self._is_set_up = True
-        statement = (
+        self.commit(
+            table.name,
             f"CREATE TABLE IF NOT EXISTS {self.name(table.name)} ({columns}) USING delta{parts}"
-            f" TBLPROPERTIES ({properties})"
+            f" TBLPROPERTIES ({properties})",
         )
-        self._committed(table.name, lambda: self._session.sql(statement))
 
     def version(self, table: str) -> int:
         head = self._heads.get(table)
@@ -91,7 +91,6 @@ class SparkTables:
 
     def commit(self, table: str, statement: str, look: Callable[[DataFrame], object] = lambda _: None) -> int:
         """The version after the statement, which commits once or not at all; `look` sees its result."""
-        self._require_known(table)
         return self._committed(table, lambda: look(self._session.sql(statement)))
 
     def overwrite(self, table: Table, query: str) -> int:
@@ -103,7 +102,6 @@ class SparkTables:
                 writer = writer.partitionBy(*table.partition_by)
             self._home.save(writer, table.name)
 
-        self._require_known(table.name)
         return self._committed(table.name, write)
 
     def _committed(self, table: str, action: Callable[[], object]) -> int:
@@ -135,11 +133,6 @@ class SparkTables:
         if self.version(table) == version:
             return version
         return self.commit(table, f"RESTORE TABLE {self.name(table)} TO VERSION AS OF {version}")
-
-    def _require_known(self, table: str) -> None:
-        """Nothing is written to a table of others."""
-        if table not in self._heads:
-            self.version(table)
 
     def _require_ours(self, table: str) -> None:
         with mapped(f"open {table}", table):
