@@ -12,11 +12,11 @@ from pathlib import Path
 
 from cartlake.core.contract import Contract
 from cartlake.core.entries import Publication, StagedFile
+from cartlake.core.invariants import no_fan_out, sound_intervals, unique_keys
 from cartlake.core.names import hash_in_path
 from cartlake.core.production import entered_at
 from cartlake.core.retention import gone_below, kept_publications
 from cartlake.core.snapshots import PRESENT
-from cartlake.core.sqltext import names
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, QUARANTINE, history_table, stage_table
 from cartlake.errors import EngineError, TableMissing
@@ -209,11 +209,11 @@ def _production(context: Context, damaged: set[str]) -> Iterator[_Look]:
     tables = [t for t in context.production_tables if t.name in base.tables and t.name not in damaged]
     with context.engine.scope():
         for table in tables:
-            context.engine.read(f"published_{table.name}", table, base.tables[table.name])
-            contract = contracts.get(table.name)
-            checks = [_keys(table), *([_intervals(table, contract)] if contract else [])]
+            rows, contract = f"published_{table.name}", contracts.get(table.name)
+            context.engine.read(rows, table, base.tables[table.name])
+            checks = [unique_keys(table.key, rows), *([sound_intervals(contract.key, rows)] if contract else [])]
             if table.name == ORDER_LINES and "orders" in {other.name for other in tables}:
-                checks.append(_lines())
+                checks.append(no_fan_out("published_orders", rows))
             counted = {name: value for sql in checks for name, value in context.engine.rows(sql)[0].items()}
             problems = [f"{name.replace('_', ' ')}: {count} cases" for name, count in counted.items() if count]
             yield _Look(table.name, problems, f"{_REBUILD} {table.name}")
@@ -231,26 +231,3 @@ def _rebuilt(context: Context, damaged: set[str]) -> Iterator[_Look]:
     if published and not (outdated or waiting or damaged & {table.name for table in context.stage_tables}):
         for name, problems in compared_with_logs(context, damaged):
             yield _Look(name, problems, f"{_REBUILD} {name}")
-
-
-def _keys(table: Table) -> str:
-    key = names(table.key)
-    repeated = f"SELECT {key} FROM published_{table.name} GROUP BY {key} HAVING count(*) > 1"
-    return f"SELECT count(*) AS keys_not_unique FROM ({repeated}) r"
-
-
-def _intervals(table: Table, contract: Contract) -> str:
-    following = f"lead(valid_from) OVER (PARTITION BY {names(contract.key)} ORDER BY valid_from) AS next_from"
-    return (
-        "SELECT count_if(next_from IS NOT NULL AND (valid_to IS NULL OR valid_to > next_from)) AS intervals_overlap,"
-        " count_if(valid_to <= valid_from OR is_current <> (valid_to IS NULL)) AS interval_empty"
-        f" FROM (SELECT valid_from, valid_to, is_current, {following} FROM published_{table.name}) v"
-    )
-
-
-def _lines() -> str:
-    return (
-        "SELECT abs(lines - enriched) AS order_lines_differ"
-        " FROM (SELECT count(*) AS lines FROM published_orders WHERE is_current) o"
-        f" CROSS JOIN (SELECT count(*) AS enriched FROM published_{ORDER_LINES}) e"
-    )

@@ -7,7 +7,8 @@ from datetime import date
 
 from cartlake.core.batch import BatchStatus
 from cartlake.core.entries import Preparation, Publication
-from cartlake.core.sqltext import names, semi_join
+from cartlake.core.invariants import no_fan_out, sound_intervals, unique_keys
+from cartlake.core.sqltext import semi_join
 from cartlake.core.table import Table
 from cartlake.core.tables import prepared_table
 from cartlake.errors import CommitConflict, EngineError
@@ -110,7 +111,7 @@ def _check(context: Context, tables: Sequence[Table], versions: Mapping[str, int
         if not is_anew(context, table, base):
             changes = f"changes_{table.name}"
             kept, touched = (f"({semi_join('merged', changes, each)})" for each in (table.key, key))
-        own = _interval_check(key, touched) if contract else _key_check(key, touched)
+        own = sound_intervals(key, touched) if contract else unique_keys(key, touched)
         _refuse(context, table, own, _changes_check(table, kept))
     if {table.name for table in tables} & {"orders", ORDER_LINES}:
         _check_no_fan_out(context, versions)
@@ -123,33 +124,12 @@ def _changes_check(table: Table, kept: str) -> str:
     return f"SELECT abs(kept - expected) AS changes_lost FROM ({counted}) k CROSS JOIN ({expected}) e"
 
 
-def _key_check(key: Sequence[str], touched: str) -> str:
-    """Keys are unique."""
-    repeated = f"SELECT {names(key)} FROM {touched} t GROUP BY {names(key)} HAVING count(*) > 1"
-    return f"SELECT count(*) AS keys_not_unique FROM ({repeated}) r"
-
-
-def _interval_check(key: Sequence[str], touched: str) -> str:
-    """No two versions of a key overlap or begin together, at most one is open, none has zero width."""
-    following = f"lead(valid_from) OVER (PARTITION BY {names(key)} ORDER BY valid_from) AS next_from"
-    return (
-        "SELECT count_if(next_from IS NOT NULL AND (valid_to IS NULL OR valid_to > next_from)) AS intervals_overlap,"
-        " count_if(valid_to <= valid_from OR is_current <> (valid_to IS NULL)) AS interval_empty"
-        f" FROM (SELECT valid_from, valid_to, is_current, {following} FROM {touched} t) v"
-    )
-
-
 def _check_no_fan_out(context: Context, versions: Mapping[str, int]) -> None:
     """As many enriched order lines as current order lines."""
     tables = {table.name: table for table in context.production_tables}
     for name in ("orders", ORDER_LINES):
         context.engine.read(f"merged_{name}", tables[name], versions.get(name, 0))
-    counts = (
-        "SELECT abs(lines - enriched) AS order_lines_differ"
-        " FROM (SELECT count(*) AS lines FROM merged_orders WHERE is_current) o"
-        f" CROSS JOIN (SELECT count(*) AS enriched FROM merged_{ORDER_LINES}) e"
-    )
-    _refuse(context, tables[ORDER_LINES], counts)
+    _refuse(context, tables[ORDER_LINES], no_fan_out("merged_orders", f"merged_{ORDER_LINES}"))
 
 
 def _refuse(context: Context, table: Table, *checks: str) -> None:
