@@ -68,6 +68,18 @@ def test_an_earlier_content_that_comes_again_without_a_revision_says_that_its_co
     assert told.startswith("products.csv is what a later file of its name corrected")
 
 
+def test_a_batch_that_names_what_another_one_took_says_so_while_it_waits(shop: Shop) -> None:
+    shop.drop("products", "products.csv", [product()])
+    shop.announce("b1", files=["products.csv"])
+    shop.run()
+    shop.announce("b2", files=["products.csv"])
+    shop.announce("b3", "2025-03-02", files=["products.csv"])
+    shop.run()
+    reasons = {report.batch.batch_id: report.batch.reason for report in shop.lake.batches()}
+    assert reasons["b2"] == "waiting for products.csv (batch b1 took one of that name)"
+    assert reasons["b3"] == "waiting for products.csv", "another day has files of the same names"
+
+
 def test_a_wrong_header_is_explained_and_the_corrected_file_is_published(shop: Shop) -> None:
     wrong = csv_text([order()]).replace("order_amount", "amount_total")
     shop.deliver("b1", **a_day(orders=wrong))

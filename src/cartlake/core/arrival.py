@@ -154,7 +154,8 @@ class _Scene:
                 reasons[file.name] = f"{shown(file.name)} lies there more than once ({places})"
             elif not found and file.key not in claimed:
                 others = {self.owners[lying] for lying in self._by_key.get(file.key, ())}
-                reasons[file.name] = shown(file.name) + "".join(f" (landed for batch {other})" for other in others)
+                landed = "".join(f" (landed for batch {other})" for other in others)
+                reasons[file.name] = shown(file.name) + (landed or self._known.taken(file.key, batch))
         return reasons
 
     def _named(self, batch: Batch) -> list[LandedFile]:

@@ -132,6 +132,12 @@ class Known:
         known = (file for file in batch.files if (file.name, file.sha256, batch.batch_date) in self.refused)
         return {file.key: str(file.sha256) for file in known} | own
 
+    def taken(self, key: str, batch: Batch) -> str:
+        """What to tell of a missing file of which another batch of the same date took one of that name."""
+        others = (each for each in self.batches.values() if each.batch_date == batch.batch_date and each is not batch)
+        takers = (other.batch_id for other in others if key in self.claimed_by(other.batch_id))
+        return next((f" (batch {taker} took one of that name)" for taker in takers), "")
+
     def after(self, rows: Iterable[Batch]) -> Known:
         """What is known once these rows are recorded."""
         batches = dict(self.batches)
