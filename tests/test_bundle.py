@@ -163,8 +163,8 @@ def test_what_hangs_is_told_and_ended() -> None:
         assert told["on_failure"] == told["on_duration_warning_threshold_exceeded"] == ["data@example.com"]
 
 
-def test_the_job_that_catches_up_runs_by_the_hour_and_maintenance_by_the_day() -> None:
-    assert re.fullmatch(r"0 \d+ \* \* \* \?", JOBS["catch_up"]["schedule"]["quartz_cron_expression"])
+def test_the_compact_job_runs_by_the_hour_and_maintenance_by_the_day() -> None:
+    assert re.fullmatch(r"0 \d+ \* \* \* \?", JOBS["compact"]["schedule"]["quartz_cron_expression"])
     assert re.fullmatch(r"0 \d+ \d+ \* \* \?", JOBS["maintenance"]["schedule"]["quartz_cron_expression"])
 
 
