@@ -37,11 +37,6 @@ class Relations:
             for name in self._scopes.pop():
                 self.forget(name)
 
-    @property
-    def are_outermost(self) -> bool:
-        """Whether no scope is open."""
-        return len(self._scopes) == 1
-
     def define(self, name: str, view: View) -> None:
         """`name` is `view`, whatever it was before."""
         self.forget(name)

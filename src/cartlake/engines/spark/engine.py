@@ -55,8 +55,6 @@ class SparkEngine:
         self._counts: dict[str, int] = {}
 
     def scope(self) -> AbstractContextManager[None]:
-        if self._relations.are_outermost:
-            self._work.next_task()
         return self._relations.scope()
 
     def close(self) -> None:

@@ -35,8 +35,7 @@ def keep_items(session: SparkSession, work: Work, source: RecordSource) -> tuple
     schema = ", ".join([*(f"{name} bigint" for name in NUMBERS), *(f"{name} string" for name in texts)])
     with mapped(f"read {source.path.name}"):
         result = session.createDataFrame(parts).mapInArrow(reader, schema)
-    wanted = {"unreadable": "_reason IS NOT NULL"}
-    view, rows, counts = work.keep(result, source.path.name, wanted, is_large=source.profile.bytes > _SMALL)
+    view, rows, counts = work.keep(result, source.path.name, {"unreadable": "_reason IS NOT NULL"})
     return view, rows, counts["unreadable"]
 
 

@@ -3,14 +3,14 @@ view of its own. Spark Connect has no cache that serverless knows too."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyarrow.parquet import write_table
-from pyspark.errors import PySparkException
+from pyarrow.parquet import ParquetFile, write_table
 
 from cartlake.engines.spark.errors import mapped
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
-# Up to here a result is fetched: Spark takes twice as long to write it.
-_SMALL = 20_000
-# Up to here it travels with the queries that read it: they take two thirds of the time.
+_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
+# Up to here a result travels with the queries that read it: they take two thirds of the time.
 _FEW_ROWS, _FEW_BYTES = 2_000, 1 << 20
 # The search for repeats takes most of the time of writing; zstd finds them for less, and a slow disk is no brake.
 _PARQUET = {"parquet.enable.dictionary": "false", "compression": "zstd"}
@@ -33,57 +32,48 @@ class Work:
         self._session = session
         self._folder = folder
         self._number = 0
-        self._is_large = False
-        self._most_rows: int | None = None
 
-    def next_task(self) -> None:
-        """What comes is taken to be as large as what came since the last call, if anything did."""
-        if self._most_rows is not None:
-            self._is_large, self._most_rows = self._most_rows > _SMALL, None
-
-    def keep(
-        self, result: DataFrame, relation: str, conditions: Mapping[str, str], *, is_large: bool = False
-    ) -> tuple[str, int, dict[str, int]]:
+    def keep(self, result: DataFrame, relation: str, conditions: Mapping[str, str]) -> tuple[str, int, dict[str, int]]:
         """`result` is computed once, now: the view that has it, its number of rows, and of how many of them each of
-        the conditions is true. One that turns out not to be small is computed twice, unless it `is_large`."""
+        the conditions is true."""
+        from pyspark.sql import Observation
+        from pyspark.sql import functions as F  # noqa: N812
+
+        view, counts = self._next(), Observation()
+        path = (self._folder / view).as_posix()
+        wanted = [F.expr(f"count_if({condition})").alias(f"c{n}") for n, condition in enumerate(conditions.values())]
         with mapped(f"compute {relation}"):
-            fetched = None if is_large or self._is_large else _fetched(result, conditions)
-            if fetched is not None:
-                rows, counts = fetched
-                view, count = self._hold(rows, None if rows.num_rows else result.schema), rows.num_rows
-            else:
-                self._is_large = True
-                counting = _Counting(conditions)
-                view = self._write(counting.of(result))
-                count, counts = counting.found["n"], counting.by_condition
-        self._most_rows = max(count, self._most_rows or 0)
-        return view, count, counts
+            result.observe(counts, F.count(F.lit(1)).alias("n"), *wanted).write.options(**_PARQUET).parquet(path)
+            found = counts.get
+            self._written(view, is_small=int(found["n"]) <= _FEW_ROWS).createOrReplaceTempView(view)
+        return view, int(found["n"]), {name: int(found[f"c{n}"]) for n, name in enumerate(conditions)}
+
+    def _written(self, view: str, *, is_small: bool) -> DataFrame:
+        """What was written for a view. Its schema stands in its files: Spark would start a job to look there."""
+        path = self._folder / view
+        files = sorted(path.glob("*.parquet"))
+        schema = _schema(files[0]) if files else None
+        if schema is None:
+            return self._session.read.parquet(path.as_posix())
+        if is_small and sum(file.stat().st_size for file in files) <= _FEW_BYTES:
+            rows = pa.concat_tables(ParquetFile(file, coerce_int96_timestamp_unit="us").read() for file in files)
+            return self._session.createDataFrame(rows, schema)
+        return self._session.read.schema(schema).parquet(path.as_posix())
 
     def put(self, rows: pa.Table, relation: str) -> str:
         """The view of rows, at least one, that come from the driver."""
+        view = self._next()
         with mapped(f"compute {relation}"):
-            return self._hold(rows)
-
-    def _write(self, result: DataFrame) -> str:
-        """With a schema: without one, Spark starts a job to look into the files."""
-        view = self._next()
-        path = (self._folder / view).as_posix()
-        result.write.options(**_PARQUET).parquet(path)
-        self._session.read.schema(result.schema).parquet(path).createOrReplaceTempView(view)
+            self._held(rows, self._folder / view).createOrReplaceTempView(view)
         return view
 
-    def _hold(self, rows: pa.Table, schema: StructType | None = None) -> str:
-        view = self._next()
+    def _held(self, rows: pa.Table, path: Path) -> DataFrame:
         if rows.num_rows <= _FEW_ROWS and rows.nbytes <= _FEW_BYTES:
-            held = self._session.createDataFrame(rows, schema)
-        else:
-            path = self._folder / view
-            path.mkdir()
-            write_table(rows, path / "rows.parquet", compression="zstd", use_dictionary=False)
-            one = self._session.createDataFrame(rows.slice(0, 1))
-            held = self._session.read.schema(one.schema).parquet(path.as_posix())
-        held.createOrReplaceTempView(view)
-        return view
+            return self._session.createDataFrame(rows)
+        path.mkdir()
+        write_table(rows, path / "rows.parquet", compression="zstd", use_dictionary=False)
+        schema = self._session.createDataFrame(rows.slice(0, 1)).schema
+        return self._session.read.schema(schema).parquet(path.as_posix())
 
     def drop(self, view: str) -> None:
         with mapped("forget a relation"):
@@ -95,37 +85,9 @@ class Work:
         return f"_cartlake_{self._folder.name}_{self._number}"
 
 
-class _Counting:
-    """How many rows a result has, and of how many each of the conditions is true, found while it is computed."""
+def _schema(file: Path) -> StructType | None:
+    """The schema that Spark notes in the Parquet files it writes; others do not."""
+    from pyspark.sql.types import StructType
 
-    def __init__(self, conditions: Mapping[str, str]) -> None:
-        from pyspark.sql import Observation
-
-        self._observation = Observation()
-        self._conditions = conditions
-
-    def of(self, result: DataFrame) -> DataFrame:
-        """The result, to be computed."""
-        from pyspark.sql import functions as F  # noqa: N812
-
-        wanted = [F.expr(f"count_if({each})").alias(f"c{n}") for n, each in enumerate(self._conditions.values())]
-        return result.observe(self._observation, F.count(F.lit(1)).alias("n"), *wanted)
-
-    @property
-    def found(self) -> dict[str, int]:
-        found: dict[str, int] = self._observation.get
-        return found
-
-    @property
-    def by_condition(self) -> dict[str, int]:
-        return {name: int(self.found[f"c{n}"]) for n, name in enumerate(self._conditions)}
-
-
-def _fetched(result: DataFrame, conditions: Mapping[str, str]) -> tuple[pa.Table, dict[str, int]] | None:
-    """The rows of a small result; None of one with more rows, or too large cells."""
-    counting = _Counting(conditions)
-    try:
-        rows = counting.of(result).limit(_SMALL + 1).toArrow()
-    except PySparkException:
-        return None
-    return (rows, counting.by_condition) if rows.num_rows <= _SMALL else None
+    noted = (ParquetFile(file).schema_arrow.metadata or {}).get(_SCHEMA)
+    return None if noted is None else StructType.fromJson(json.loads(noted))
