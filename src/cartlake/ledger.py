@@ -60,10 +60,10 @@ NOTHING_PUBLISHED = Publication(0, None, "none", datetime.min.replace(tzinfo=UTC
 
 _MOST_KNOWN = 100  # tables and parts of tables in memory
 _BATCH = Kind(BATCHES, ("batch_id",), batch_of)
-_FILE = Kind(FILES, ("feed", "file_sha256", "batch_date"), partial(made, StagedFile))
+_FILE = Kind(FILES, LEDGER_VIEWS["files"][1], partial(made, StagedFile))
 _BATCH_FILE = Kind(BATCH_FILES, LEDGER_VIEWS["batch_files"][1], partial(made, BatchFile))
-_RUN = Kind(RUNS, ("run_id",), run_of)
-_TASK = Kind(TASKS, ("run_id", "batch_id", "task", "attempt"), partial(made, TaskRun))
+_RUN = Kind(RUNS, LEDGER_VIEWS["runs"][1], run_of)
+_TASK = Kind(TASKS, LEDGER_VIEWS["tasks"][1], partial(made, TaskRun))
 _DECISION = Kind(DECISIONS, LEDGER_VIEWS["decisions"][1], partial(made, Decision))
 _PREPARATION = Kind(PREPARATIONS, ("batch_id",), partial(made, Preparation))
 _PUBLICATION = Kind(PUBLICATIONS, ("publication_id",), partial(made, Publication))

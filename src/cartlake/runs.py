@@ -70,14 +70,14 @@ def survey(context: Context) -> tuple[str, ...]:
     ledger.once_committed(
         lambda: landing.tidy(settings.landing_folder, settings.archive_folder, settings.landing.manifests, decided)
     )
+    told, known = misspelt(unread(seen, known)), known.after(decided.batches)
     if settings.landing.trigger == "quiet":
         patterns = {contract.folder: contract.file_pattern for contract in context.contracts}
         still = timedelta(seconds=settings.landing.quiet_seconds)
-        seen = replace(seen, files=_not_loaded(context, seen, known.after(decided.batches)))
-        found = quiet_batches(seen, known.after(decided.batches), patterns, still, ledger.now())
+        seen = replace(seen, files=_not_loaded(context, seen, known))
+        found = quiet_batches(seen, known, patterns, still, ledger.now())
         ledger.record_batches(batch for batch in found if batch.batch_id not in taken)
-    nobodys = unannounced(seen, known.after(decided.batches))
-    return (*decided.notices, *misspelt(unread(seen, known)), *namesakes(nobodys))
+    return (*decided.notices, *told, *namesakes(unannounced(seen, known)))
 
 
 def _not_loaded(context: Context, seen: Landing, known: Known) -> tuple[LandedFile, ...]:

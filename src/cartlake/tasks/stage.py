@@ -48,15 +48,14 @@ def _taken_in(intake: _Intake) -> Iterator[BatchFile]:
     landed = claimable(intake.context, intake.batch)
     for expected in intake.batch.files:
         file, known = landed.get(expected.name), every.get(expected.name)
-        is_ours = known is not None and known.feed == feed
+        ours = known if known is not None and known.feed == feed else None
         if file is not None and file.folder == intake.contract.folder:
-            yield _from_landing(intake, expected, file, known if is_ours else None)
+            yield _from_landing(intake, expected, file, ours)
         elif file is not None and (known is None or known.status == "rejected"):
             continue  # it is another feed's
-        elif known is not None:
-            if is_ours:
-                yield _from_archive(intake, expected, known)
-        elif (refused := _refused_elsewhere(intake, expected)) is not None:
+        elif ours is not None:
+            yield _from_archive(intake, expected, ours)
+        elif known is None and (refused := _refused_elsewhere(intake, expected)) is not None:
             yield _deliver(intake, expected, refused, landing.profile_archived(refused))
 
 

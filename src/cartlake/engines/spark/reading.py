@@ -29,7 +29,8 @@ def keep_items(session: SparkSession, work: Work, source: RecordSource) -> tuple
     texts = (*TEXTS, *(f"c{place}" for place in range(len(source.layout.columns))))
     if source.profile.bytes <= _SMALL:
         kinds = [*((name, pa.int64()) for name in NUMBERS), *((name, pa.string()) for name in texts)]
-        items = pa.Table.from_batches(reader(parts.to_batches()), pa.schema(kinds))
+        with mapped(f"read {source.path.name}"):
+            items = pa.Table.from_batches(reader(parts.to_batches()), pa.schema(kinds))
         if items.num_rows:
             return work.put(items, source.path.name), items.num_rows, items.num_rows - items["_reason"].null_count
     schema = ", ".join([*(f"{name} bigint" for name in NUMBERS), *(f"{name} string" for name in texts)])
