@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cartlake.core.contract import Contract
-from cartlake.core.entries import Publication, StagedFile
+from cartlake.core.entries import StagedFile
 from cartlake.core.invariants import no_fan_out, sound_intervals, unique_keys
 from cartlake.core.names import hash_in_path
 from cartlake.core.production import entered_at
@@ -144,17 +144,21 @@ def _tables(context: Context) -> Iterator[_Look]:
 
 
 def _counts(context: Context, damaged: set[str]) -> Iterator[_Look]:
-    """Of each accepted file rows_in = rows_staged + rows_quarantined + rows_duplicate, and so many rows stand there."""
+    """Of each accepted file rows_in = rows_staged + rows_quarantined + rows_duplicate, and so many rows stand there.
+    Files of a batch that waits for its repair are left out: it may have died between the log and the ledger. While one
+    waits, the logs are published as they were, and what else was repaired stands at their heads."""
     ledger, base = context.ledger, context.ledger.latest_publication()
     waiting = {batch.batch_id for batch in ledger.batches().values() if batch.restage}
-    announced = accepted_files(ledger.batch_files(), published_batches(context) - waiting, {}, {})
-    accepted = {(feed, sha256, day): each.batch_id for (feed, sha256, day, _), each in announced.items()}
+    announced, unsure = (
+        accepted_files(ledger.batch_files(), batches, {}, {}) for batches in (published_batches(context), waiting)
+    )
+    accepted = {key[:3]: each.batch_id for key, each in announced.items() if key not in unsure}
     files = {(file.feed, file.file_sha256, file.batch_date): file for file in ledger.files()}
     quarantined = _quarantined(context)
     for contract in context.contracts:
         table = stage_table(contract)
         if table.name not in damaged and table.name in base.tables:
-            staged = _staged(context, contract, base)
+            staged = _staged(context, contract, None if waiting else base.tables[table.name])
             for key in (key for key in accepted if key[0] == contract.feed and key in files):
                 problems = list(_miscounts(files[key], staged.get(key, 0), quarantined))
                 yield _Look(files[key].file_name, problems, f"cartlake batch retry {accepted[key]}, then cartlake run")
@@ -175,10 +179,10 @@ def _miscounts(file: StagedFile, staged: int, quarantined: dict[FileKey, int] | 
             yield f"{stand} records are in quarantine, {file.rows_quarantined} were put there"
 
 
-def _staged(context: Context, contract: Contract, base: Publication) -> dict[FileKey, int]:
-    engine, table = context.engine, stage_table(contract)
+def _staged(context: Context, contract: Contract, version: int | None) -> dict[FileKey, int]:
+    engine = context.engine
     with engine.scope():
-        engine.read("log", table, base.tables[table.name])
+        engine.read("log", stage_table(contract), version)
         rows = engine.rows(
             f"SELECT _file_sha256, _batch_date, count_if(_op <> '{PRESENT}') AS n FROM log"
             " GROUP BY _file_sha256, _batch_date"
