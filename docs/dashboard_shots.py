@@ -24,7 +24,7 @@ SHOTS = (
 )
 FAULTS = frozenset({"bad_rows", "duplicates", "late_parents", "mixed_spellings", "recycled_ids"})
 PLAN = ShopPlan(days=14, orders_per_day=90, customers=120, products=40, seed=12, faults=FAULTS)
-PROGRAM = (sys.executable, "-c", "from cartlake.cli import main; main()")
+PROGRAM = (sys.executable, "-m", "cartlake")
 
 
 def main() -> None:

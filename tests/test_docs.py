@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
-ADRS = sorted((ROOT / "docs" / "adr").iterdir())
+ADRS = sorted((ROOT / "docs" / "adr").glob("[0-9]*"))
 NEEDED = (
     *("architecture", "dashboard", "glossary", "history", "coming-from-the-notebooks", "databricks"),
     *("cli", "contracts", "functions", "models", "quarantine", "reliability", "rules"),
@@ -36,7 +36,7 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PATH = re.compile(r"(?<![\w./-])(?:docs|src|tests|examples|bench|requirements)/[\w./-]+")
 _END = re.compile(r"<<<(\d+)>>>\n")
 _SHIM = """#!/bin/sh
-exec "{python}" -c "import sys; from cartlake.cli import main; sys.exit(main())" "$@"
+exec "{python}" -m cartlake "$@"
 """
 
 
@@ -169,6 +169,12 @@ def test_decisions_are_numbered_and_say_the_same_things() -> None:
         assert re.search(r"^Status: (accepted|superseded by \d{4})$", text, re.MULTILINE), adr.name
         headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
         assert headings == ["Context", "Decision", "Rejected", "Consequences"], adr.name
+
+
+def test_the_list_of_decisions_names_each_once_by_its_title() -> None:
+    listed = re.findall(r"^\* \[(.*)\]\((.*)\)$", text_of(ROOT / "docs" / "adr" / "README.md"), re.MULTILINE)
+    titles = [(text_of(adr).partition("\n")[0].removeprefix("# "), adr.name) for adr in ADRS]
+    assert sorted(listed, key=lambda each: each[1]) == titles
 
 
 @pytest.mark.parametrize("name", NEEDED)

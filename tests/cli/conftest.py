@@ -17,7 +17,7 @@ from cartlake.lake import Lake
 from cartlake.scaffold import create_project
 
 SRC = Path(__file__).resolve().parents[2] / "src"
-PROGRAM = [sys.executable, "-c", "from cartlake.cli import main; main()"]
+PROGRAM = [sys.executable, "-m", "cartlake"]
 
 
 @dataclass(frozen=True)

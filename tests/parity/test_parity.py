@@ -367,7 +367,7 @@ def test_the_command_line_runs_both_sample_batches_into_a_catalog(
     for shop in shops:
         for day in ("2025_01_15", "2025_01_16"):
             shutil.copytree(sample_data / day, shop.landing, dirs_exist_ok=True)
-    run = [sys.executable, "-c", "from cartlake.cli import main; main()", "run", "--engine=spark", "--json"]
+    run = [sys.executable, "-m", "cartlake", "run", "--engine=spark", "--json"]
     try:
         for statuses in (["published", "published"], []):
             done = subprocess.run(

@@ -1,0 +1,7 @@
+"""`python -m cartlake` is `cartlake`."""
+
+import sys
+
+from cartlake.cli import main
+
+sys.exit(main())
