@@ -97,7 +97,7 @@ def repaired_records(contract: Contract, present: Collection[str], columns: Sequ
     `records_unreadable` that have been given cells. `present` are the columns of the file: what is given in no other
     place is the default of a column that it lacks, and else empty."""
     defaults = {field.name: field.default for field in contract.fields if field.name not in present}
-    lacking = {name: NO_TEXT if default is None else quoted(default) for name, default in defaults.items()}
+    lacking = {column: NO_TEXT if default is None else quoted(default) for column, default in defaults.items()}
     given = [_cell(column, lacking.get(column, NO_TEXT)) for column in columns]
     own = [
         _cell(column, f"r.{name(column)}") if column in present else cell
