@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cartlake.core import known
 from cartlake.core.batch import Batch
@@ -33,6 +33,7 @@ from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.published import define_published, published_names
 from cartlake.runs import published_batches
+from cartlake.settings import Settings
 from cartlake.tasks.accepted import evolved
 from cartlake.tasks.context import Context
 from cartlake.tasks.places import line_of
@@ -232,11 +233,14 @@ def _places(
 
 
 def run_cases(context: Context) -> list[CaseResult]:
-    """Every case of every model, each on relations of its own."""
+    """Every case of every model, each on relations of its own: those of the project's models with its settings, those
+    of the package's with the defaults, which they are about."""
     types = relation_types(context)
+    by_default = replace(context, settings=Settings(project=context.settings.project))
     return [
-        CaseResult(model.name, case, tuple(_run_case(context, model, case, types)))
+        CaseResult(model.name, case, tuple(_run_case(given, model, case, types)))
         for model in context.models
+        for given in [by_default if model.is_shipped else context]
         for case in model.cases
     ]
 

@@ -308,6 +308,15 @@ cases:
     assert len(answer.json) > 20
 
 
+@pytest.mark.slow
+def test_the_cases_of_the_package_pass_in_a_shop_with_settings_of_its_own(
+    cartlake: Call, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for setting, value in {"REPORTING_CURRENCY": "EUR", "TIMEZONE": "Europe/Berlin", "CLOSE_HOUR": "22"}.items():
+        monkeypatch.setenv(f"CARTLAKE_BUSINESS__{setting}", value)
+    assert cartlake("test", "--project", shop).code == 0
+
+
 def test_generate_tells_what_landed(cartlake: Call, tmp_path: Path) -> None:
     size = ["--orders-per-day", "4", "--customers", "5", "--products", "4", "--seed", "9"]
     answer = cartlake(

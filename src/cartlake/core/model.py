@@ -83,6 +83,11 @@ class Model:
     path: str
 
     @property
+    def is_shipped(self) -> bool:
+        """Whether it is the package's own; those of a project have a path in its folder `models`."""
+        return self.path == f"{self.name}.sql"
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The relations that the SELECT reads, sorted."""
         return tuple(sorted(tables_of(self.sql)))

@@ -100,7 +100,7 @@ def _order_line_changes(context: Context, model: Model, table: Table, touched: C
 def _is_by_key(model: Model) -> bool:
     """Whether each row of the model comes from the rows of its one input that have its key. Nothing but reading the SQL
     tells; so it is said of the package's own models, and any other is computed from everything."""
-    return model.name in _BY_KEY and model.path == f"{model.name}.sql"
+    return model.name in _BY_KEY and model.is_shipped
 
 
 def _bind_by_key(context: Context, model: Model, source: str) -> None:
