@@ -156,6 +156,22 @@ def test_unknown_columns_are_kept_aside_and_told(shop: Shop) -> None:
     shop.run()
     assert shop.one("SELECT _rescued['coupon'] FROM orders_stage") == "SPRING"
     assert shop.rows("SELECT rescued_columns FROM files WHERE feed = 'orders'") == [("coupon",)]
+    told = "SELECT severity, rows_checked, rows_failed, sample_keys FROM validation_results"
+    assert shop.rows(f"{told} WHERE rule = 'unknown_columns'") == [("low", 5, 1, "orders.coupon")]
+
+
+def test_a_renamed_column_that_may_be_empty_is_told_until_the_contract_knows_its_name(shop: Shop) -> None:
+    """Without its status a cancelled order is a sale: nothing but the unknown name in the header tells."""
+    renamed = {name.replace("order_status", "state"): value for name, value in order(order_status="cancelled").items()}
+    shop.deliver("b1", **a_day(orders=[renamed]))
+    [report] = shop.run().batches
+    told = "SELECT rows_failed, sample_keys FROM validation_results WHERE rule = 'unknown_columns'"
+    assert (report.batch.verdict, shop.rows(told)) == ("PASS", [(1, "orders.state")])
+    assert shop.one("SELECT value FROM dq_metrics WHERE metric = 'score' AND feed IS NULL") == 100
+    shop.change_contract("orders", ("name: order_status, ", "name: order_status, physicalName: state, "))
+    shop.lake.retry("b1")
+    shop.run()
+    assert shop.rows(told) == [(0, "")]
 
 
 def test_the_greatest_numbers_that_can_be_read_stop_nobody(shop: Shop) -> None:

@@ -52,6 +52,12 @@ def with_added(contract: Contract, names: Iterable[str]) -> Contract:
     )
 
 
+def kept_aside(contract: Contract, names: Iterable[str]) -> list[str]:
+    """Those of the unknown columns that no table has: they stay in `_rescued` alone."""
+    found = set(names)
+    return sorted(found.difference(*(field.source_names for field in with_added(contract, found).added)))
+
+
 def added_value(field: Field, alias: str) -> str:
     """SQL: the value of an added column in a row of the log; of several spellings the first that has one."""
     cells = ", ".join(f"element_at({name('_rescued', alias)}, {quoted(each)})" for each in field.source_names)

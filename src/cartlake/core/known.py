@@ -59,6 +59,15 @@ UNTRACKED_CHANGE = CheckRule(
     key=("column",),
 )
 
+UNKNOWN_COLUMNS = CheckRule(
+    code="unknown_columns",
+    severity="low",
+    action="report",
+    description="A file brings columns that its contract does not know, perhaps one of ours by a new name; the sample"
+    " names them.",
+    key=("column",),
+)
+
 
 def batch_columns(contract: Contract) -> tuple[Column, ...]:
     """`batch_<feed>` for models: the newest event of each key of the batch; `first_at` is the time of the first event

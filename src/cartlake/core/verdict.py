@@ -9,7 +9,9 @@ from typing import Literal
 from cartlake.core.model import Action, CheckRule, Severity
 
 Verdict = Literal["PASS", "WARN", "FAIL"]
-NO_DEFECTS = frozenset({"late_event", "bisected_run", "repeated_event", "untracked_change"})  # but worth knowing
+NO_DEFECTS = frozenset(  # but worth knowing
+    {"late_event", "bisected_run", "repeated_event", "untracked_change", "unknown_columns"}
+)
 
 
 @dataclass(frozen=True)

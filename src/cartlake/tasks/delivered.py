@@ -17,7 +17,7 @@ from cartlake.engines.base import Engine
 from cartlake.tasks.accepted import define_logged
 from cartlake.tasks.context import Context
 
-_SAMPLES = 5
+SAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,6 @@ def samples(engine: Engine, relation: str, key: Sequence[str], condition: str) -
     texts = ", ".join(f"text({column})" for column in key)
     rows = engine.rows(
         f"SELECT DISTINCT concat_ws('/', {texts}) AS sample FROM {relation} WHERE {condition}"
-        f" ORDER BY sample LIMIT {_SAMPLES}"
+        f" ORDER BY sample LIMIT {SAMPLES}"
     )
     return ", ".join(str(row["sample"]) for row in rows)

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import BatchFile, Counts
+from cartlake.core.evolution import kept_aside, names_in
+from cartlake.core.known import UNKNOWN_COLUMNS
 from cartlake.core.model import EARLIER_COUNTS, Model
 from cartlake.core.verdict import RuleResult, holding_rules, verdict_of
 from cartlake.tasks.context import Context, TaskResult
-from cartlake.tasks.delivered import Delivered, compare_with_known, define_delivered, samples
+from cartlake.tasks.delivered import SAMPLES, Delivered, compare_with_known, define_delivered, samples
 from cartlake.tasks.measure import measure
 from cartlake.tasks.results import by_rule, record_results
 from cartlake.tasks.snapshots import judge_batch_times
@@ -24,6 +26,7 @@ def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str
         counted = _define_counts(context, batch, earlier, context.ledger.batch_files())
         found = [result for each in delivered for result in compare_with_known(context.engine, each, batch)]
         found += [result for each in context.contracts for result in judge_batch_times(context, each, batch, earlier)]
+        found += _unknown_columns(context, batch)
         checks = [model for model in context.models if model.kind == "check"]
         found += [result for model in checks for result in _check(context, model, delivered)]
         results = by_rule(context, found)
@@ -67,6 +70,19 @@ def _define_counts(
     engine.define("batch_counts", f"{summed} WHERE batch_id = :id {grouped}", {"id": batch.batch_id})
     engine.define("earlier_counts", f"{summed} WHERE batch_id <> :id {grouped}", {"id": batch.batch_id})
     return counted
+
+
+def _unknown_columns(context: Context, batch: Batch) -> list[RuleResult]:
+    """Per feed, how many of the batch's files bring columns that no table has."""
+    own = {(file.feed, file.file_sha256, file.batch_date) for file in context.ledger.batch_files([batch.batch_id])}
+    files = [file for file in context.ledger.files() if (file.feed, file.file_sha256, file.batch_date) in own]
+    results = []
+    for contract in context.contracts:
+        brought = [names_in(file.rescued_columns) for file in files if file.feed == contract.feed]
+        aside = [kept for names in brought if (kept := kept_aside(contract, names))]
+        sample = sorted({f"{contract.feed}.{name}" for kept in aside for name in kept})[:SAMPLES]
+        results.append(RuleResult.of(UNKNOWN_COLUMNS, len(brought), len(aside), ", ".join(sample)))
+    return results
 
 
 def _check(context: Context, model: Model, delivered: Sequence[Delivered]) -> list[RuleResult]:
