@@ -205,7 +205,9 @@ def _lake(settings: Settings) -> Iterator[Check]:
 
 
 def _tables(context: Context) -> Check:
-    """Every table opens, and its newest version is the published one."""
+    """Every table opens, its newest version is the published one, and today's definitions would make it so."""
+    from cartlake.tasks.shapes import require_same
+
     try:
         published = context.ledger.latest_publication()
         tables = (*context.production_tables, *context.stage_tables)
@@ -218,4 +220,10 @@ def _tables(context: Context) -> Check:
     if ahead:
         said = f"newer than what is published: {', '.join(ahead)}"
         return Check("tables", "warn", said, "A run is under way or ended in the middle; the next one puts it right.")
+    require_same(context)
+    models = [model.name for model in context.stored_models] if published.publication_id else []
+    other = [name for name in models if published.definitions.get(name) != context.definition_hashes[name]]
+    if other:
+        said = f"not made with today's settings and SQL: {', '.join(other)}"
+        return Check("tables", "warn", said, "The next publication makes them anew; `cartlake rebuild` does it now.")
     return Check("tables", "ok", f"{len(heads)} tables, publication {published.publication_id}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,31 @@ def test_a_table_newer_than_its_publication_is_a_warning(shop: Path, tmp_path: P
     check = found(copy)["tables"]
     assert check.status == "warn"
     assert "orders" in check.message
+
+
+def test_tables_that_todays_contract_would_make_otherwise_fail_with_the_way_out(shop: Path, tmp_path: Path) -> None:
+    project = shutil.copytree(shop, tmp_path / "shop")
+    (project / "contracts").mkdir(exist_ok=True)
+    ours = files("cartlake").joinpath("contracts/customers.yaml").read_text("utf-8")
+    changed = ours.replace(
+        "customProperties:\n", "customProperties:\n  - {property: timezone, value: Europe/Berlin}\n", 1
+    )
+    (project / "contracts" / "customers.yaml").write_text(changed, "utf-8")
+    check = found(project)["tables"]
+    assert (check.status, "timezone" in check.message) == ("fail", True)
+    assert "cartlake rebuild --from-archive" in (check.hint or "")
+
+
+def test_tables_that_todays_settings_would_make_otherwise_are_a_warning(
+    cartlake: Call, shop: Path, tmp_path: Path
+) -> None:
+    project = shutil.copytree(shop, tmp_path / "shop")
+    (project / "cartlake.toml").write_text("[business]\nprofit_margin_rate = 0.25\n", "utf-8")
+    check = found(project)["tables"]
+    assert (check.status, "enriched_orders" in check.message) == ("warn", True)
+    assert "cartlake rebuild" in (check.hint or "")
+    assert cartlake("rebuild", "--project", project).code == 0
+    assert found(project)["tables"].status == "ok"
 
 
 def test_a_lost_table_is_a_warning(shop: Path, tmp_path: Path) -> None:

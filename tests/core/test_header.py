@@ -281,6 +281,7 @@ def test_a_file_that_is_no_csv_is_told_what_it_looks_like(data: bytes, like: str
     error = refused(data, contract(encoding="windows-1252"))
     assert error.code == "not_csv"
     assert like in error.message
+    assert ("format: ndjson" in (error.hint or "")) == (like == "JSON")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ _MAGIC = (
 )
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|head|body|table|\?xml|!--)", re.IGNORECASE)
 _JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*[\[{"\]])')
+_A_JSON = "a JSON document"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def check_encoding(profile: Profile, head: bytes, contract: Contract) -> str:
         )
     if kind := _kind(head, profile.encoding):
         hint = "Save or export the table as CSV and deliver that (packed by gzip only under a name that ends in .gz)."
+        if kind == _A_JSON:
+            hint = f"Deliver CSV; or a JSON object a line, and set `format: ndjson` in the contract of {contract.feed}."
         raise FileRejected("not_csv", f"the file is not CSV, it looks like {kind}", hint=hint)
     if profile.bom_bytes:
         return profile.encoding
@@ -93,7 +96,7 @@ def _kind(head: bytes, encoding: str) -> str | None:
     text = head[:1024].decode(encoding, "replace").removeprefix("\ufeff")
     if _MARKUP.match(text):
         return "an HTML or XML document"
-    return "a JSON document" if _JSON.match(text) else found
+    return _A_JSON if _JSON.match(text) else found
 
 
 def _wide(head: bytes) -> str | None:

@@ -33,12 +33,17 @@ def settle_definitions(context: Context) -> None:
     Raises ContractError, with nothing changed, for other columns, types, key, sequence or tracked columns of a feed in
     production, and while a rebuild for that is not finished.
     """
-    outdated = outdated_feeds(context)
-    if outdated:
-        raise _refusal(context, outdated)
+    require_same(context)
     known = {definition.name: definition for definition in context.ledger.definitions()}
     _begin_anew(context, [c for c in context.contracts if known.get(c.table, today(context, c)) != today(context, c)])
     context.ledger.record_definitions(context.definitions.values())
+
+
+def require_same(context: Context) -> None:
+    """What is in production was made with the contracts as they are. Raises ContractError that says what differs."""
+    outdated = outdated_feeds(context)
+    if outdated:
+        raise _refusal(context, outdated)
 
 
 def today(context: Context, contract: Contract) -> Definition:
