@@ -10,6 +10,7 @@ from itertools import groupby
 from cartlake import queries
 from cartlake.core.closest import closest
 from cartlake.core.contract import Contract
+from cartlake.core.fitting import relation_types
 from cartlake.core.lineage import LineageGraph, lineage_graph
 from cartlake.core.tables import VERSION_COLUMNS
 from cartlake.engines.base import Row
@@ -53,7 +54,8 @@ class RowLineage:
 def graph(context: Context, target: str | None) -> LineageGraph:
     """The lineage of the project, or the part around a relation or `relation.column`. Raises UsageError with close
     names."""
-    whole = lineage_graph(context.contracts, context.models, queries.relation_types(context))
+    types = relation_types(context.contracts, context.models)
+    whole = lineage_graph(context.contracts, context.models, types)
     if target is None:
         return whole
     relation, _, column = target.partition(".")

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path, PurePath
 
 from cartlake.core.contract import Contract
+from cartlake.core.fitting import require_fitting
 from cartlake.core.model import Model, ordered, parse_model
 from cartlake.core.odcs import parse_contract
 from cartlake.errors import ContractError, ModelError
@@ -64,18 +65,21 @@ def _refuse_twins(contracts: Iterable[Contract]) -> None:
 
 
 def load_models(project: Path, contracts: Sequence[Contract]) -> tuple[Model, ...]:
-    """All models in the order of their dependencies. A project's model replaces ours of the same name."""
+    """All models in the order of their dependencies; they fit the contracts. A project's model replaces ours of the
+    same name. Raises ModelError with file and line."""
     texts = package_texts(MODELS, (".sql", ".yml"))
     own = project_texts(project / MODELS, (".sql", ".yml"))
     sources = {name: (text, name) for name, text in texts.items()}
     sources |= {name: (text, f"{MODELS}/{name}") for name, text in own.items()}
-    models = [_model(name, sources) for name in dict.fromkeys(PurePath(file).stem for file in sources)]
+    models = tuple(_model(name, sources) for name in dict.fromkeys(PurePath(file).stem for file in sources))
     taken = {contract.table for contract in contracts} | {contract.stage_table for contract in contracts}
     for model in models:
         if model.name in taken:
             raise ModelError("model_clash", f"a contract already makes the table {model.name}", file=model.path)
     _refuse_stored_over_computed(models)
-    return ordered(models)
+    models = ordered(models)
+    require_fitting(contracts, models)
+    return models
 
 
 def _refuse_stored_over_computed(models: Sequence[Model]) -> None:

@@ -6,16 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from cartlake.core import known
 from cartlake.core.batch import Batch
 from cartlake.core.closest import closest
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, Publication, TaskRun
-from cartlake.core.ledger_views import LEDGER_VIEWS
+from cartlake.core.fitting import relation_types
 from cartlake.core.model import (
-    BATCH_COUNTS,
-    EARLIER_COUNTS,
-    PUBLICATION,
     Case,
     Model,
     case_difference,
@@ -26,8 +22,6 @@ from cartlake.core.sqltext import name, names
 from cartlake.core.table import STRING, Column
 from cartlake.core.tables import (
     VALIDATION_RESULTS,
-    history_table,
-    stage_table,
 )
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
@@ -235,7 +229,7 @@ def _places(
 def run_cases(context: Context) -> list[CaseResult]:
     """Every case of every model, each on relations of its own: those of the project's models with its settings, those
     of the package's with the defaults, which they are about."""
-    types = relation_types(context)
+    types = relation_types(context.contracts, context.models)
     by_default = replace(context, settings=Settings(project=context.settings.project))
     return [
         CaseResult(model.name, case, tuple(_run_case(given, model, case, types)))
@@ -243,21 +237,6 @@ def run_cases(context: Context) -> list[CaseResult]:
         for given in [by_default if model.is_shipped else context]
         for case in model.cases
     ]
-
-
-def relation_types(context: Context) -> dict[str, tuple[Column, ...]]:
-    """The columns of every relation that a model may read."""
-    types = {table.name: table.columns for table in context.production_tables}
-    types |= {model.name: model.columns for model in context.models}
-    types |= {name: table.columns for name, (table, _) in LEDGER_VIEWS.items()}
-    types |= {"publication": PUBLICATION, "batch_counts": BATCH_COUNTS, "earlier_counts": EARLIER_COUNTS}
-    for contract in context.contracts:
-        stage = stage_table(contract).columns
-        feed = contract.feed
-        types |= {contract.table: history_table(contract).columns, contract.stage_table: stage}
-        types |= {f"batch_{feed}": known.batch_columns(contract), f"known_{feed}": known.known_columns(contract)}
-        types |= {f"ended_{feed}": known.ended_columns(contract)}
-    return types
 
 
 def _run_case(context: Context, model: Model, case: Case, types: dict[str, tuple[Column, ...]]) -> list[Row]:

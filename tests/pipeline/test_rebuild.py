@@ -22,7 +22,7 @@ CITY_UNTRACKED = (
 )
 BIRTHPLACE = ("{name: city, ", "{name: birthplace, logicalType: string}\n      - {name: city, ")
 DAY = len("trigger_2025_01_01")
-COLOUR_NEEDED = ("{name: color, logicalType: string", "{name: colour, logicalType: string, required: true")
+COLOUR_NEEDED = ("{name: color, ", "{name: colour, logicalType: string, required: true}\n      - {name: color, ")
 
 
 def spoil(shop: Shop) -> None:

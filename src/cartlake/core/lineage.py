@@ -121,7 +121,7 @@ def lineage_graph(
             relations.setdefault(name, Relation(name, "ledger", _names(types.get(name, ()))))
         reads = tuple(dict.fromkeys(stand_in.values()))
         relations[model.name] = Relation(model.name, model.kind, _names(model.columns), reads)
-        made = (replace(flow, from_relation=stand_in[flow.from_relation]) for flow in _flows_of_model(model, types))
+        made = (replace(flow, from_relation=stand_in[flow.from_relation]) for flow in flows_of_model(model, types))
         flows += [flow for flow in made if flow.from_column in relations[flow.from_relation].columns]
     return LineageGraph(tuple(relations.values()), tuple(dict.fromkeys(flows)))
 
@@ -160,16 +160,21 @@ def _flows_of_feed(contract: Contract) -> Iterator[Flow]:
         yield Flow(history, column, log, "_sequence", how)
 
 
-def _flows_of_model(model: Model, types: Mapping[str, Sequence[Column]]) -> Iterator[Flow]:
-    schema = tuple(" ".join((name, *_names(types[name]))) for name in model.inputs if name in types)
-    for line in _flows(model.sql, schema):
+def flows_of_model(model: Model, types: Mapping[str, Sequence[Column]]) -> Iterator[Flow]:
+    """The flows from the relations that a model reads, by the names that it uses for them."""
+    for line in _flows(model.sql, schema_of(model, types)):
         column, from_relation, from_column, how = line.split(" ")
         yield Flow(model.name, column, from_relation, from_column, how)
 
 
+def schema_of(model: Model, types: Mapping[str, Sequence[Column]]) -> tuple[str, ...]:
+    """Each relation that a model reads, as a text of its name and columns."""
+    return tuple(" ".join((name, *_names(types[name]))) for name in model.inputs if name in types)
+
+
 @remembered
 def _flows(sql: str, schema: tuple[str, ...]) -> tuple[str, ...]:
-    """Of a query over relations, each a text of its name and columns: `column relation column how` for each flow."""
+    """Of a query over relations, as `schema_of` tells them: `column relation column how` for each flow."""
     columns = {name: dict.fromkeys(names, "string") for name, *names in (text.split() for text in schema)}
     found = lineage(None, query_tree(sql), schema=columns, dialect="spark", trim_selects=False, copy=False)
     return tuple(

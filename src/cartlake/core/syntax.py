@@ -151,10 +151,15 @@ _CHECKS: tuple[tuple[type[Node], Callable[[Node], None]], ...] = (
 
 
 def refuse(node: Node, message: str, hint: str | None = None) -> NoReturn:
+    line, column = place_of(node)
+    raise ModelError("sql_refused", message, line=line, column=column, hint=hint)
+
+
+def place_of(node: Node) -> tuple[int | None, int | None]:
+    """Line and column of what was parsed, as far as the parser noted them."""
     placed = next((each for each in (*node.walk(), node.parent) if each is not None and "line" in each.meta), None)
     meta = placed.meta if placed is not None else {}
-    column = meta["col"] - (meta["end"] - meta["start"]) if meta else None
-    raise ModelError("sql_refused", message, line=meta.get("line"), column=column, hint=hint)
+    return meta.get("line"), meta["col"] - (meta["end"] - meta["start"]) if meta else None
 
 
 def start(node: Node) -> int:

@@ -1,0 +1,126 @@
+"""Whether the models of a project fit its contracts: each column that they read is there, and what they show has room.
+
+Otherwise a run would fail in its middle, or an engine would round values to the narrower type, and nobody be told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from sqlglot import exp
+from sqlglot.errors import OptimizeError
+from sqlglot.optimizer.qualify import qualify
+
+from cartlake.core import known
+from cartlake.core.closest import closest
+from cartlake.core.contract import Contract
+from cartlake.core.dialect import query_tree
+from cartlake.core.ledger_views import LEDGER_VIEWS
+from cartlake.core.lineage import COPIED, flows_of_model, schema_of
+from cartlake.core.memo import remembered
+from cartlake.core.model import BATCH_COUNTS, EARLIER_COUNTS, PUBLICATION, Model
+from cartlake.core.syntax import place_of
+from cartlake.core.table import BIGINT, DATE, STRING, TIMESTAMP, Column
+from cartlake.core.tables import history_table, stage_table
+from cartlake.errors import ModelError
+
+_DIGITS = 18  # of the greatest number that a feed may bring as bigint
+_UNRESOLVED = re.compile(r"(?:Unknown column: |Column ')(?:\w+\.)*(\w+)")
+_CASTS = {(DATE, TIMESTAMP), (BIGINT, STRING)}  # whose values all have their like on either engine
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+
+
+def relation_types(contracts: Sequence[Contract], models: Sequence[Model]) -> dict[str, tuple[Column, ...]]:
+    """The columns of every relation that a model may read; without those that `evolve: add` adds."""
+    types = {model.name: model.columns for model in models}
+    types |= {name: table.columns for name, (table, _) in LEDGER_VIEWS.items()}
+    types |= {"publication": PUBLICATION, "batch_counts": BATCH_COUNTS, "earlier_counts": EARLIER_COUNTS}
+    for contract in contracts:
+        types |= _of_feed(contract)
+    return types
+
+
+def _of_feed(contract: Contract) -> dict[str, tuple[Column, ...]]:
+    feed = contract.feed
+    return {
+        contract.table: history_table(contract).columns,
+        contract.stage_table: stage_table(contract).columns,
+        f"batch_{feed}": known.batch_columns(contract),
+        f"known_{feed}": known.known_columns(contract),
+        f"ended_{feed}": known.ended_columns(contract),
+    }
+
+
+def require_fitting(contracts: Sequence[Contract], models: Sequence[Model]) -> None:
+    """Raises ModelError for the first column that a model reads and nothing has, and for the first that it copies into
+    a type that cannot hold every value. Of feeds with `evolve: add` nobody knows yet which columns they will have."""
+    types = relation_types(contracts, models)
+    evolving = {name for contract in contracts if contract.evolve == "add" for name in _of_feed(contract)}
+    for model in models:
+        if types.keys() - evolving >= {*model.inputs}:
+            _require_columns(model, types)
+        _require_room(model, types)
+
+
+def _require_columns(model: Model, types: Mapping[str, Sequence[Column]]) -> None:
+    column = _unresolved(model.sql, schema_of(model, types))
+    if column is None:
+        return
+    used = next((each for each in query_tree(model.sql).find_all(exp.Column) if each.name == column), None)
+    line, place = (None, None) if used is None else place_of(used)
+    near = closest(column, {each.name for name in model.inputs for each in types[name]})
+    raise ModelError(
+        "column_unknown",
+        f"`{column}` is in nothing that the query reads: {', '.join(model.inputs)}",
+        file=model.path,
+        line=line,
+        column=place,
+        hint=f"{near} A contract keeps the names that models read, and gives those of its files as `sourceNames`; or"
+        " bring a model of your own, under the same name in the folder `models`.",
+    )
+
+
+@remembered
+def _unresolved(sql: str, schema: tuple[str, ...]) -> str | None:
+    """The first column of a query that none of the relations has."""
+    columns: dict[str, object] = {
+        name: dict.fromkeys(names, "string") for name, *names in (text.split() for text in schema)
+    }
+    try:
+        qualify(query_tree(sql), dialect="spark", schema=columns, identify=False, quote_identifiers=False)
+    except OptimizeError as error:
+        found = _UNRESOLVED.match(str(error))
+        return found[1] if found else str(error)
+    return None
+
+
+def _require_room(model: Model, types: Mapping[str, Sequence[Column]]) -> None:
+    own = {column.name: column.type for column in model.columns}
+    for flow in flows_of_model(model, types):
+        given = {column.name: column.type for column in types.get(flow.from_relation, ())}.get(flow.from_column)
+        if flow.how == COPIED and given is not None and not _has_room(given, own[flow.column]):
+            source = f"{flow.from_relation}.{flow.from_column}"
+            raise ModelError(
+                "type_too_narrow",
+                f"{model.name}.{flow.column} is {own[flow.column]} and shows {source}, which is {given}:"
+                " some values would be rounded, or not fit",
+                file=model.path,
+                hint=f"Declare {source} as {own[flow.column]} in its contract, or bring {model.name}.sql and .yml of"
+                " your own in the folder `models`, with a type that has room.",
+            )
+
+
+def _has_room(given: str, own: str) -> bool:
+    """Whether every value of one type is one of the other."""
+    (digits, scale), (most, places) = _size(given), _size(own)
+    is_wider = scale is not None and places is not None and scale <= places and digits <= most
+    return given == own or (given, own) in _CASTS or is_wider
+
+
+def _size(kind: str) -> tuple[int, int | None]:
+    """Digits before and after the point; of what is no number None after it."""
+    if kind == BIGINT:
+        return _DIGITS, 0
+    found = _DECIMAL.fullmatch(kind)
+    return (int(found[1]) - int(found[2]), int(found[2])) if found else (0, None)
