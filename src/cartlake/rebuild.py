@@ -37,8 +37,8 @@ def rebuild(context: Context, tables: Sequence[str], since: date | None, *, from
         said = "--from-archive reads every accepted file and makes every table"
         raise UsageError("usage", said, hint="Leave the tables and --from out.")
     wanted, files, published = _with_what_is_made_of_them(context, tables), 0, published_batches(context)
+    _note_a_move(context)
     if from_archive:
-        _note_a_move(context)
         files = read_again(context, published)
     else:
         wanted |= _with_what_is_made_of_them(context, _changed_histories(context)) if outdated_feeds(context) else set()
@@ -73,12 +73,12 @@ def _publish(context: Context, wanted: Collection[str], since: date | None) -> P
 
 
 def _note_a_move(context: Context) -> None:
-    """Where the ledger came from elsewhere without the tables, earlier publications name versions that are none of
-    these tables': the ledger says so before there are any."""
+    """Where the ledger came from elsewhere without the tables, or a table was removed, earlier publications name
+    versions that are none of these tables': the ledger says so before there are any."""
     base = context.ledger.latest_publication()
     ours = {table.name for table in (*context.production_tables, *context.stage_tables)} & base.tables.keys()
     if any(context.engine.version(name) < base.tables[name] for name in ours):
-        said = "the tables of earlier publications stayed where the ledger came from"
+        said = "tables of earlier publications were removed, or stayed where the ledger came from"
         context.ledger.record_maintenance([MaintenanceStep("lake", MOVE, said, base.publication_id + 1)])
 
 

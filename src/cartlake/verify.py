@@ -15,7 +15,7 @@ from cartlake.core.entries import StagedFile
 from cartlake.core.invariants import no_fan_out, sound_intervals, unique_keys
 from cartlake.core.names import hash_in_path
 from cartlake.core.production import entered_at
-from cartlake.core.retention import gone_below, kept_publications
+from cartlake.core.retention import gone_below, kept_publications, moved_with
 from cartlake.core.snapshots import PRESENT
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, QUARANTINE, history_table, stage_table
@@ -129,8 +129,9 @@ def _sha256(path: Path) -> str | None:
 def _tables(context: Context) -> Iterator[_Look]:
     """Each table in the versions of all publications that are kept."""
     ledger = context.ledger
-    kept = kept_publications(ledger.publications(), ledger.now(), context.settings.maintain.keep_days)
-    below = gone_below(ledger.maintenance())
+    steps = ledger.maintenance()
+    recent = kept_publications(ledger.publications(), ledger.now(), context.settings.maintain.keep_days)
+    kept, below = [each for each in recent if not moved_with(each, steps)], gone_below(steps)
     groups = ((context.stage_tables, _FROM_ARCHIVE), (context.production_tables, _REBUILD))
     for table, repair in ((table, repair) for tables, repair in groups for table in tables):
         published = {publication.tables[table.name] for publication in kept if table.name in publication.tables}

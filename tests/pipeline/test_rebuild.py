@@ -100,6 +100,25 @@ def test_a_rebuild_of_what_is_no_stored_table_says_which_there_are(three_days: S
         three_days.lake.rebuild(["customers"], from_archive=True)
 
 
+def test_a_table_that_was_removed_and_made_again_answers_for_no_earlier_publication(
+    three_days: Shop, tmp_path: Path
+) -> None:
+    shop = Shop(tmp_path / "shop")
+    shutil.copytree(three_days.project, shop.project, dirs_exist_ok=True)
+    shutil.rmtree(shop.project / "lake" / "daily_sales")
+    shop.lake.rebuild(["daily_sales"])
+    assert shop.production() == three_days.production()
+    shop.deliver("b4", "2025-03-04", customers=[customer(city="Alton", created_timestamp="2025-03-04 09:00:00")])
+    shop.run()
+    for batch in ("b1", "b2", "b3"):
+        with pytest.raises(UsageError, match="no longer kept") as gone:
+            shop.rows("SELECT * FROM daily_sales", at=batch)
+        assert "a table was removed" in str(gone.value.hint)
+    assert shop.one("SELECT count(*) FROM daily_sales") == shop.rows("SELECT count(*) FROM daily_sales", at="b4")[0][0]
+    assert shop.lake.verify(deep=True).findings == ()
+    shop.lake.close()
+
+
 def test_the_ledger_contracts_and_archive_are_enough_to_make_a_lake_elsewhere(three_days: Shop, tmp_path: Path) -> None:
     elsewhere = Shop(tmp_path / "elsewhere")
     shutil.copytree(three_days.project / "archive", elsewhere.project / "archive")

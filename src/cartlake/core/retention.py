@@ -64,7 +64,7 @@ def require_kept(publication: Publication, steps: Sequence[MaintenanceStep]) -> 
     said = f"publication {publication.publication_id} (batch {publication.batch_id}) is no longer kept"
     hint = "keep_days under [maintain] says how long that is."
     if moved_with(publication, steps):
-        hint = "It was made before the lake moved here, and its tables stayed there."
+        hint = "It was made before the lake moved here, or before a table was removed and made again."
     raise UsageError("publication_gone", said, hint=hint)
 
 
