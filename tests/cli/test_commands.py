@@ -209,7 +209,13 @@ def test_a_decision_about_a_batch_is_recorded_with_who_and_why(cartlake: Call, o
     assert states[-1]["actor"]
     assert cartlake("batch", "release", "held", "--project", own_shop).code == 2
     assert "is rejected" in cartlake("batch", "reject", "held", "--project", own_shop).out
+    shown = cartlake("batch", "show", "held", "--project", own_shop).out
+    assert [line.split()[3:] for line in shown.split("Decisions\n")[1].splitlines()[1:3]] == [
+        ["ready", "looked", "at", "it"],
+        ["rejected", "no", "reason", "given"],
+    ]
     assert "is ready" in cartlake("batch", "retry", "failed", "--project", own_shop).out
+    assert cartlake("batch", "show", "failed", "--project", own_shop, "--json").json["reason"] == "retried"
 
 
 def test_a_manifest_is_made_for_the_file_that_none_names(cartlake: Call, own_shop: Path) -> None:

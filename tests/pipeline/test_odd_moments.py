@@ -62,6 +62,48 @@ def test_a_retry_reads_what_was_claimed_and_leaves_what_lies_in_landing(shop: Sh
     assert shop.rows("SELECT product_id FROM products ORDER BY 1") == [("P-1",), ("P-9",)]
 
 
+def test_a_retried_batch_that_never_had_its_files_waits_for_them(shop: Shop) -> None:
+    shop.drop("products", "products.csv", [product("P-1")])
+    shop.announce("b1", files=["products.csv", "customers.csv"])
+    shop.run()
+    shop.lake.reject("b1", "never sent")
+    shop.run()
+    report = shop.lake.retry("b1")
+    assert (report.batch.status, report.batch.waiting_for) == ("waiting", ("products.csv", "customers.csv"))
+    shop.run()
+    [report] = shop.lake.batches()
+    assert (report.batch.status, report.batch.waiting_for) == ("waiting", ("customers.csv",))
+    shop.drop("customers", "customers.csv", [customer()])
+    assert [(r.batch.status, r.counts.rows_staged) for r in shop.run().batches] == [("published", 2)]
+
+
+def test_a_retried_batch_that_lost_a_file_on_its_way_waits_for_it_too(shop: Shop) -> None:
+    shop.deliver("b1", **a_day())
+    shop.lake.task(TASKS[0], run_id="r1")
+    (shop.landing / "customer_data" / "source" / "customers_b1.csv").unlink()
+    for task in TASKS[1:]:
+        shop.lake.task(task, run_id="r1")
+    shop.lake.reject("b1", "it will not come")
+    assert shop.lake.retry("b1").batch.waiting_for == ("customers_b1.csv",)
+    assert shop.run().batches == ()
+    for task in TASKS:
+        shop.lake.task(task, batch_id="b1")
+    assert shop.statuses() == {"b1": "waiting"}
+    shop.drop("customers", "customers_b1.csv", [customer()])
+    assert [(r.batch.status, r.counts.rows_staged) for r in shop.run().batches] == [("published", 5)]
+
+
+def test_a_refused_manifest_cannot_be_retried_and_stops_no_run(shop: Shop) -> None:
+    (shop.landing / "trigger_file").mkdir(parents=True, exist_ok=True)
+    (shop.landing / "trigger_file" / "bad.json").write_text('{"batch_date": "2025-13-01", "expected_files": ["a.csv"]}')
+    shop.run()
+    [report] = shop.lake.batches()
+    with pytest.raises(UsageError, match="its manifest was refused; correct it and drop it again"):
+        shop.lake.retry(report.batch.batch_id)
+    shop.deliver("b1", **a_day())
+    assert [r.batch.status for r in shop.run().batches] == ["published"]
+
+
 def test_a_replaced_manifest_takes_its_files_with_it(shop: Shop) -> None:
     shop.drop("customers", "c1.csv", [customer("C-1")])
     shop.announce("b1", files=["c1.csv"])

@@ -73,7 +73,10 @@ def retry(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -
     """Read a batch's files again, with the contracts as they are now, in the next run."""
     out = Output(as_json)
     with opened(project) as lake:
-        _decided(out, lake.retry(batch_id), "the next run reads its files again")
+        report = lake.retry(batch_id)
+        is_waiting = report.batch.status.value == "waiting"
+        then = "it goes on when its files have landed" if is_waiting else "the next run reads its files again"
+        _decided(out, report, then)
 
 
 def rollback(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -> None:
@@ -112,6 +115,8 @@ def _batch_page(out: Output, found: BatchDetail) -> list[RenderableType]:
     if needed:
         parts += ["", *needed]
     failed = [row for row in found.results if row["outcome"] == "failed"]
+    if any(state.actor for state in found.states):
+        parts += ["", Text("Decisions", "bold"), _decisions(out, found)]
     if found.files:
         parts += ["", Text("Files", "bold"), _files(out, found)]
     if found.tasks:
@@ -125,6 +130,16 @@ def _batch_page(out: Output, found: BatchDetail) -> list[RenderableType]:
             table.add_row(plain(row["rule"]), word(row["severity"]), *counts, plain(row["sample_keys"]))
         parts.append(table)
     return parts
+
+
+def _decisions(out: Output, found: BatchDetail) -> RenderableType:
+    """What people made of the batch, in their words."""
+    table = out.table("decided", "by", "then", "why")
+    for state in found.states:
+        if state.actor:
+            at = plain(state.recorded_at.replace(microsecond=0))
+            table.add_row(at, plain(state.actor), word(state.status.value), plain(state.reason))
+    return table
 
 
 def _files(out: Output, found: BatchDetail) -> RenderableType:

@@ -78,7 +78,7 @@ class Batch:
     @property
     def is_decided(self) -> bool:
         """Somebody let it through, or changed it after it was published: its content stands."""
-        return self.is_released or self.restage
+        return self.is_released or (self.restage and self.status is not BatchStatus.WAITING)
 
     @property
     def newness(self) -> tuple[datetime, date, str]:

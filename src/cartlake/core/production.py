@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from cartlake.core.batch import Batch, BatchStatus
 from cartlake.core.entries import Publication
+from cartlake.core.names import shown
 
 _DECISIVE = ("batch", "repair", "reject")
 
@@ -40,6 +41,17 @@ def rolled_back(batch: Batch, to: str | None, actor: str | None = None) -> Batch
         is_released=False,
         actor=actor,
     )
+
+
+def retried(batch: Batch, claimed: Collection[str], actor: str) -> Batch:
+    """The batch as a retry leaves it: its claimed files (by the keys of their names) are to be read again. One that is
+    neither held nor published and never had some of its files waits for them."""
+    again = replace(batch, restage=True, run_id=None, reason="retried", actor=actor)
+    missing = tuple(file.name for file in batch.files if file.key not in claimed)
+    if missing and batch.status in (BatchStatus.FAILED, BatchStatus.REJECTED):
+        said = f"waiting for {', '.join(map(shown, missing))}"
+        return replace(again, status=BatchStatus.WAITING, waiting_for=missing, reason=said, is_released=False)
+    return again if batch.status is BatchStatus.PUBLISHED else replace(again, status=BatchStatus.READY)
 
 
 def settled(batches: Iterable[Batch], publications: Sequence[Publication]) -> list[Batch]:

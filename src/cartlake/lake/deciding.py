@@ -9,6 +9,8 @@ from pathlib import Path
 
 from cartlake import queries, runs, withdraw
 from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.names import normalise
+from cartlake.core.production import retried
 from cartlake.errors import UsageError
 from cartlake.lake.opened import Opened, who
 from cartlake.queries import BatchReport
@@ -45,17 +47,19 @@ class Deciding(Opened):
             return queries.batch_reports(context, [batch_id])[0]
 
     def retry(self, batch_id: str, actor: str | None = None) -> BatchReport:
-        """The next run reads the batch's claimed files again with today's contracts. Raises UsageError if the archive
-        has them no longer."""
+        """The next run reads the batch's claimed files again with today's contracts; a rejected or failed batch that
+        never had some of its files waits for them again. Raises UsageError if the archive has them no longer, and for
+        a refused manifest."""
         with self._door.locked() as context:
             runs.recover(context)
             batch = queries.find_batch(context, batch_id)
             if batch.status in (BatchStatus.WAITING, BatchStatus.READY):
                 raise _wrong_state(batch, "it has not run yet")
+            if batch.is_refusal:
+                raise _wrong_state(batch, "its manifest was refused; correct it and drop it again")
             runs.require_archived(context, batch_id)
-            status = BatchStatus.PUBLISHED if batch.status is BatchStatus.PUBLISHED else BatchStatus.READY
-            again = replace(batch, status=status, restage=True, run_id=None, actor=actor or who())
-            context.ledger.record_batches([again])
+            claimed = {normalise(file.file_name) for file in context.ledger.batch_files([batch_id])}
+            context.ledger.record_batches([retried(batch, claimed, actor or who())])
             return queries.batch_reports(context, [batch_id])[0]
 
     def rollback(self, batch_id: str, actor: str | None = None) -> list[BatchReport]:

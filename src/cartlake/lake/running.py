@@ -85,7 +85,8 @@ class Running(Opened):
             runs.survey(context)
             batch = queries.find_batch(context, batch_id)
             run_id = batch.run_id
-            if run_id is None and not (batch.restage or batch.status is BatchStatus.READY):
+            is_restaged = batch.restage and batch.status is not BatchStatus.WAITING
+            if run_id is None and not (is_restaged or batch.status is BatchStatus.READY):
                 return None, (f"{batch_id} is {batch.status}: {task} changes nothing",)
         if run_id is not None and run_id in known:
             return joined(context, known[run_id]), ()
