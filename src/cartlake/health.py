@@ -37,8 +37,7 @@ class FeedHealth:
 
 def metrics(context: Context, batch_id: str | None, feed: str | None) -> list[Row]:
     """The rows of `dq_metrics` of one batch or feed, or all, by date."""
-    if batch_id is not None:
-        queries.find_batch(context, batch_id)
+    queries.require_known(context, batch_id, feed)
     named = {"batch_id": batch_id, "feed": feed}
     with context.engine.scope():
         where = {name: [value] for name, value in named.items() if value is not None}

@@ -108,6 +108,15 @@ def find_batch(context: Context, batch_id: str) -> Batch:
     return batches[batch_id]
 
 
+def require_known(context: Context, batch_id: str | None, feed: str | None) -> None:
+    """Raises UsageError with close names if a batch or feed is named that there is not, and never was."""
+    if batch_id is not None:
+        find_batch(context, batch_id)
+    feeds = {contract.feed for contract in context.contracts}
+    if feed is not None and feed not in feeds | {file.feed for file in context.ledger.batch_files()}:
+        raise UsageError("feed_unknown", f"there is no feed {feed!r}", hint=closest(feed, feeds))
+
+
 def batch_detail(context: Context, batch_id: str) -> BatchDetail:
     find_batch(context, batch_id)
     with context.engine.scope():

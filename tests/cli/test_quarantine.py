@@ -111,3 +111,25 @@ def test_a_file_without_a_line_is_listed_without_one_and_a_header_alone_is_told_
     shown = cartlake("quarantine", "show", record["id"], "--project", made.project)
     assert record["line"] is None
     assert "None" not in listed.out + shown.out
+
+
+@pytest.mark.parametrize("command", ["list", "export", "replay"])
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        (("--feed", "order"), "there is no feed 'order'\nDid you mean `orders`?"),
+        (("--batch", "b11"), "there is no batch"),
+    ],
+)
+def test_a_feed_or_batch_that_there_is_not_is_an_error_and_not_an_empty_answer(
+    cartlake: Call, shop: Path, tmp_path: Path, command: str, named: tuple[str, str], said: str
+) -> None:
+    path = (tmp_path / "sheets",) if command == "export" else ()
+    told = cartlake("quarantine", command, *path, *named, "--project", shop)
+    assert (told.code, told.out) == (2, "")
+    assert said in told.err
+
+
+def test_an_empty_answer_about_a_feed_does_not_say_that_all_is_well(cartlake: Call, shop: Path) -> None:
+    told = cartlake("quarantine", "list", "--feed", "customers", "--project", shop)
+    assert (told.code, told.out.strip()) == (0, "Nothing of that is in quarantine.")

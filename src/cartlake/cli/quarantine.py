@@ -48,7 +48,7 @@ def quarantine_list(
     most = out.most(rows, limit)
     cells = [_quarantined(row) for row in rows[:most]]
     if not rows:
-        out.show("Nothing is in quarantine.")
+        out.show("Nothing is in quarantine." if batch is None and feed is None else "Nothing of that is in quarantine.")
     elif out.is_terminal:
         table = out.table(*_LISTED, numbers=("line",))
         for *place, reasons, raw in cells:

@@ -64,12 +64,16 @@ class Looking(Opened):
 
     def quarantine(self, batch_id: str | None = None, feed: str | None = None, *, every: bool = False) -> list[Row]:
         """The records that count as quarantined, or `every` one that was ever decided about or superseded too: `id`,
-        `batch_id`, `feed`, `source_file`, `line`, `reasons`, `raw`, `state`, `decision`, ..."""
-        return quarantined.quarantine(self._door.context(), quarantined.within(batch_id, feed), every=every)
+        `batch_id`, `feed`, `source_file`, `line`, `reasons`, `raw`, `state`, `decision`, ... Raises UsageError with
+        close names for an unknown batch or feed."""
+        context = self._door.context()
+        queries.require_known(context, batch_id, feed)
+        return quarantined.quarantine(context, quarantined.within(batch_id, feed), every=every)
 
     def metrics(self, batch_id: str | None = None, feed: str | None = None) -> list[Row]:
         """What was measured of the batches, the rows of `dq_metrics`: `batch_id`, `batch_date`, `feed`, `metric`,
-        `column_name`, `rule`, `value`, `part`, `whole`, ... Raises UsageError with close names for an unknown batch."""
+        `column_name`, `rule`, `value`, `part`, `whole`, ... Raises UsageError with close names for an unknown batch
+        or feed."""
         return health.metrics(self._door.context(), batch_id, feed)
 
     def prometheus(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cartlake import runs
+from cartlake import queries, runs
 from cartlake.core.deciding import DecisionReport
 from cartlake.lake.opened import Opened, who
 from cartlake.tasks import decide, sheets
@@ -21,8 +21,10 @@ class Repairing(Opened):
     def export_quarantine(self, path: Path | str, *, batch_id: str | None = None, feed: str | None = None) -> int:
         """The open records stand in CSV files that a spreadsheet opens and `fix` takes back; how many they are. `path`
         is a file (`….csv`) for one feed, or a folder that gets one for each. Raises UsageError if that is there
-        already, or lies in landing, the archive or the lake."""
-        return sheets.export(self._door.context(), Path(path), batch_id, feed)
+        already, or lies in landing, the archive or the lake, and for an unknown batch or feed."""
+        context = self._door.context()
+        queries.require_known(context, batch_id, feed)
+        return sheets.export(context, Path(path), batch_id, feed)
 
     def fix(
         self, path: Path | str, *, why: str | None = None, actor: str | None = None, dry_run: bool = False
@@ -59,6 +61,7 @@ class Repairing(Opened):
         """The records, or all open ones of a batch or feed, are judged by today's contracts; the next run stages those
         that come out otherwise. A discarded one named by its id is open again."""
         with self._deciding(why, actor, dry_run) as (context, by):
+            queries.require_known(context, batch_id, feed)
             return decide.replay(context, tuple(ids), batch_id, feed, by)
 
     def discard(
