@@ -29,6 +29,8 @@ _CHUNK = 10_000  # rows that are Python's at once
 _TEXTS = re.compile(r"'[^']*'")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _MORE_MEMORY = "Give the engine more: `memory_limit` below `[engine]` in cartlake.toml. What was done stands."
+_NO_SPACE = ("No space left on device", "not enough space on the disk")  # POSIX, Windows
+_MAKE_ROOM = "Make room, then run it again. What was done stands."
 
 
 def duck_type(spark_type: str) -> str:
@@ -152,6 +154,8 @@ def mapped(doing: str) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, OSError) as error:
+        if isinstance(error, OSError | duckdb.IOException) and any(said in str(error) for said in _NO_SPACE):
+            raise EngineError("engine_failed", f"{doing}: no space is left on the disk", hint=_MAKE_ROOM) from None
         quoted = _TEXTS if isinstance(error, duckdb.BinderException | duckdb.CatalogException) else _QUOTED
         said = quoted.sub("'…'", str(error)).split("\n\n")[0].replace("\n", " ")[:500]
         hint = _MORE_MEMORY if isinstance(error, duckdb.OutOfMemoryException) else None
