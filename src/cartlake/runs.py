@@ -26,6 +26,7 @@ from cartlake.errors import Locked, UsageError
 from cartlake.owning import joined, live_runs, require_unowned, unsettled
 from cartlake.tasks.arrivals import look, write_manifest
 from cartlake.tasks.context import Context
+from cartlake.tasks.shapes import changed_contracts
 
 
 def recover_tables(context: Context) -> None:
@@ -127,7 +128,7 @@ def begin_run(
         with ledger.together():
             if take_over or context.engine.arbitrates:
                 recover(context)
-            notices, chosen = survey(context), _chosen(context, only)
+            notices, chosen = (*survey(context), *changed_contracts(context)), _chosen(context, only)
             if not chosen and not _is_free(context, turn):
                 ledger.discard()
                 continue

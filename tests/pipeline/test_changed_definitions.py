@@ -95,8 +95,15 @@ def test_rules_and_the_order_of_columns_may_change_at_any_time(shop: Shop) -> No
     state = "      - {name: state, logicalType: string}\n"
     city = f"      - {CITY}"
     shop.change_contract("customers", (state, ""), (city, state + city))
+    told = [shop.run()]
     shop.deliver("b2", "2025-03-02", customers=[customer("C-2")])
-    assert [r.batch.status for r in shop.run().batches] == ["published"]
+    told.append(shop.run())
+    for report in told:
+        [notice] = report.notices
+        assert notice.startswith("the contract of customers is another one than before: its rules")
+        assert "read the 1 of before again" in notice
+    assert [r.batch.status for r in told[1].batches] == ["published"]
+    assert shop.run().notices == (), "the last file was read by this contract"
     assert shop.rows("SELECT customer_id, state, city FROM customers ORDER BY 1") == [
         ("C-1", "IL", "Springfield"),
         ("C-2", "IL", "Springfield"),

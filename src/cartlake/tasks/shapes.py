@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from cartlake.core.batch import BatchStatus
 from cartlake.core.contract import Contract
@@ -25,6 +26,7 @@ from cartlake.tasks.accepted import evolved
 from cartlake.tasks.context import Context
 
 OUTDATED = "outdated"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def settle_definitions(context: Context) -> None:
@@ -44,6 +46,22 @@ def require_same(context: Context) -> None:
     outdated = outdated_feeds(context)
     if outdated:
         raise _refusal(context, outdated)
+
+
+def changed_contracts(context: Context) -> tuple[str, ...]:
+    """A word to people for each feed whose last file was read by another contract than today's: what that says of
+    rules, names and formats holds from the next file on."""
+    notices = []
+    for contract in context.contracts:
+        files = [file for file in context.ledger.files(contract.feed) if file.status == "staged"]
+        earlier = [file for file in files if file.contract_hash != contract.hash]
+        if earlier and max(files, key=lambda file: file.recorded_at or _EPOCH) in earlier:
+            notices.append(
+                f"the contract of {contract.feed} is another one than before: its rules, names and formats hold for"
+                f" files from now on; `cartlake batch retry` and `cartlake rebuild --from-archive` read the"
+                f" {len(earlier):,} of before again"
+            )
+    return tuple(notices)
 
 
 def today(context: Context, contract: Contract) -> Definition:
