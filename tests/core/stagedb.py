@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 
 import duckdb
+from tests.bareduck import bare_duck
 
 from cartlake.core.contract import Contract
 from cartlake.core.dialect import compile_sql
@@ -136,7 +137,7 @@ def stage(
     contract: Contract, rows: Sequence[Cells], *, rescued: Sequence[Cells] = (), **params: object
 ) -> list[dict[str, object]]:
     """The judged records of a file of `rows`, in order, with their `_row_hash`; all rows have the same columns."""
-    with duckdb.connect() as db:
+    with bare_duck() as db:
         _judge(db, contract, rows, rescued, params)
         hashed = compile_sql(f"SELECT *, {row_hash(contract)} AS _row_hash FROM judged", "duckdb")
         db.execute(f"CREATE TABLE hashed AS {hashed}")
@@ -145,7 +146,7 @@ def stage(
 
 def log(contract: Contract, rows: Sequence[Cells], **params: object) -> list[dict[str, object]]:
     """The rows that a file of `rows` adds to the staging log, in order."""
-    with duckdb.connect() as db:
+    with bare_duck() as db:
         _judge(db, contract, rows, (), params)
         logged = compile_sql(stage_queries(contract, (), ()).logged, "duckdb", {**BATCH, **params})
         db.execute(f"CREATE TABLE logged AS {logged}")
@@ -162,7 +163,6 @@ def _judge(
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
     unknown = tuple(dict.fromkeys(name for row in rescued for name in row))
     queries = stage_queries(contract, columns, unknown)
-    db.execute("SET TimeZone = 'UTC'")
     _fill(db, columns, rows, rescued)
     for name, sql in (
         ("suspects", queries.suspects),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import pytest
+from tests.bareduck import bare_duck
 from tests.core.stagedb import FEEDS, contract
 
 from cartlake.core import known
@@ -68,9 +69,8 @@ class Feed:
 
 @pytest.fixture
 def duck() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
-        connection.execute("SET timezone = 'UTC'")
-        yield connection
+    with bare_duck() as duck:
+        yield duck
 
 
 def key_of(contract: Contract, name: str) -> dict[str, object]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.bareduck import bare_duck
 
 from cartlake.core.dialect import compile_sql
 from cartlake.core.model import Case, CheckRule, Model, case_difference, case_relations, ordered, parse_model
@@ -168,8 +168,7 @@ def test_models_that_read_each_other_and_models_of_one_name_are_refused() -> Non
 
 
 def in_duckdb(relations: dict[str, str], query: str) -> list[tuple[object, ...]]:
-    with duckdb.connect() as duck:
-        duck.execute("SET timezone = 'UTC'")
+    with bare_duck() as duck:
         for name, sql in relations.items():
             duck.execute(f"CREATE TABLE {name} AS {compile_sql(sql, 'duckdb')}")
         return duck.execute(query).fetchall()

@@ -311,7 +311,7 @@ def test_the_work_grows_with_the_file_and_not_with_its_square(number: int, monke
 
     for parse in (records._parsed, records._trouble):
         monkeypatch.setattr(records, parse.__name__, counting(parse))
-    data = H + list(shapes(20_000))[number]
+    data = H + list(shapes(5_000))[number]
     found = items(data)
     assert_partition(data, found)
     assert seen < 8 * len(data)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
+from tests.bareduck import bare_duck
 from tests.core.stagedb import FEEDS, Cells, codes, contract, sound, stage
 
 from cartlake.core.contract import RowRule
@@ -244,7 +244,7 @@ def test_an_id_that_a_spreadsheet_damaged_is_told_from_one_that_only_looks_odd(o
 
 def test_a_rule_under_a_filter_holds_for_everything_outside_it() -> None:
     berlin = RowRule("late", "warn", "is_positive", (("column", "n"),), filter="kind = 'sale'")
-    with duckdb.connect() as db:
+    with bare_duck() as db:
         db.execute(
             "CREATE TABLE t AS SELECT * FROM (VALUES ('sale', 1), ('sale', -1), ('gift', -1), (NULL, -1)) v(kind, n)"
         )
@@ -275,7 +275,7 @@ def test_functions_for_contracts_of_ones_own_pass_fail_and_let_null_pass(functio
     null = f"nullif({cases[0][0]}, {cases[0][0]})"
     for a, b, expected in [*cases, (null, cases[0][1], function != "is_present")]:
         sql = f"SELECT {kept} AS kept FROM (SELECT {a} AS a, {b} AS b) AS t"
-        with duckdb.connect() as db:
+        with bare_duck() as db:
             assert db.execute(compile_sql(sql, "duckdb")).fetchall() == [(expected,)], (a, b)
 
 

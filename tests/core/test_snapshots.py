@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.bareduck import bare_duck
 from tests.core.test_history import CONTRACT
 
 from cartlake.core.batch import Batch, BatchStatus
@@ -129,16 +129,15 @@ deletes = st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 6), st.just("del
     st.lists(st.one_of(seen_keys, seen_keys, seen_keys, unreadable, deletes), max_size=15), st.sets(st.integers(0, 8))
 )
 def test_a_key_is_deleted_by_the_first_whole_snapshot_that_lacks_it(seen: list[Seen], whole: set[int]) -> None:
-    connection = duckdb.connect()
-    connection.execute("SET timezone = 'UTC'")
-    connection.execute("CREATE TABLE snapshot_log (id VARCHAR, _sequence TIMESTAMPTZ, _op VARCHAR)")
-    connection.execute('CREATE TABLE whole_snapshots ("at" TIMESTAMPTZ)')
     start = datetime(2025, 1, 1, tzinfo=UTC)
-    for key, day, op in seen:
-        connection.execute("INSERT INTO snapshot_log VALUES (?, ?, ?)", [key or None, start + timedelta(day), op])
-    for day in whole:
-        connection.execute("INSERT INTO whole_snapshots VALUES (?)", [start + timedelta(day)])
     found = compile_sql(f"SELECT id, _sequence, _op FROM ({absences(PEOPLE)}) a", "duckdb")
-    rows = connection.execute(f"SELECT id, timezone('UTC', _sequence), _op FROM ({found})").fetchall()
+    with bare_duck() as duck:
+        duck.execute("CREATE TABLE snapshot_log (id VARCHAR, _sequence TIMESTAMPTZ, _op VARCHAR)")
+        duck.execute('CREATE TABLE whole_snapshots ("at" TIMESTAMPTZ)')
+        for key, day, op in seen:
+            duck.execute("INSERT INTO snapshot_log VALUES (?, ?, ?)", [key or None, start + timedelta(day), op])
+        for day in whole:
+            duck.execute("INSERT INTO whole_snapshots VALUES (?)", [start + timedelta(day)])
+        rows = duck.execute(f"SELECT id, timezone('UTC', _sequence), _op FROM ({found})").fetchall()
     assert all(op == "delete" for _, _, op in rows)
     assert sorted((key, (at.replace(tzinfo=UTC) - start).days) for key, at, _ in rows) == sorted(reference(seen, whole))

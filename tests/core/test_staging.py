@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import examples
 from tests.core.stagedb import FEEDS, Cells, codes, contract, log, sound, stage
 
 from cartlake.core.contract import Contract
@@ -276,8 +277,8 @@ MESS = st.one_of(
 ORDER = st.fixed_dictionaries({name: MESS | st.just(cell) for name, cell in sound("orders", _op=None).items()})
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(ORDER, min_size=1, max_size=12).map(lambda rows: rows + rows[: len(rows) // 2]))
+@settings(max_examples=examples(25))
+@given(st.lists(ORDER, min_size=1, max_size=40).map(lambda rows: rows + rows[: len(rows) // 2]))
 def test_good_bad_and_repeated_records_are_all_records(rows: list[dict[str, str | None]]) -> None:
     cells = [{name: cell or None for name, cell in row.items()} for row in rows]
     judged = stage(contract("orders"), cells)
@@ -293,15 +294,19 @@ def test_good_bad_and_repeated_records_are_all_records(rows: list[dict[str, str 
         assert len(str(row["_row_hash"])) == 64
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.decimals(Decimal("-10"), Decimal("10"), places=2), st.integers(-(10**7), 10**7))
-def test_amounts_above_zero_and_times_up_to_two_days_ahead_are_sound(amount: Decimal, seconds: int) -> None:
-    at = utc(2025, 1, 18) + timedelta(seconds=seconds)
-    cells = {"order_amount": f"{amount:f}", "created_timestamp": f"{at:%Y-%m-%d %H:%M:%S}"}
-    (row,) = stage(contract("orders"), [sound("orders", **cells)])
-    expected = ["sequence_ahead"] if seconds >= 0 else []
-    expected += ["order_amount_not_positive"] if amount <= 0 else []
-    assert errors(row) == expected
+AMOUNTS_AND_TIMES = st.tuples(st.decimals(Decimal("-10"), Decimal("10"), places=2), st.integers(-(10**7), 10**7))
+
+
+@settings(max_examples=examples(8))
+@given(st.lists(AMOUNTS_AND_TIMES, min_size=5, max_size=15))
+def test_amounts_above_zero_and_times_up_to_two_days_ahead_are_sound(given: list[tuple[Decimal, int]]) -> None:
+    rows, expected = [], []
+    for number, (amount, seconds) in enumerate(given):
+        at = f"{utc(2025, 1, 18) + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}"
+        rows.append(sound("orders", order_id=f"O-{number}", order_amount=f"{amount:f}", created_timestamp=at))
+        wrong = {"sequence_ahead": seconds >= 0, "order_amount_not_positive": amount <= 0}
+        expected.append([code for code, is_so in wrong.items() if is_so])
+    assert [errors(row) for row in stage(contract("orders"), rows)] == expected
 
 
 # (day, feed): how many records carry each warning, counted in the files.

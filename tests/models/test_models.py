@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.bareduck import bare_duck
 
 from cartlake.core import known
 from cartlake.core.contract import Contract, Field
@@ -71,9 +72,8 @@ TYPES = _relation_types()
 
 @pytest.fixture
 def duck() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
-        connection.execute("SET timezone = 'UTC'")
-        yield connection
+    with bare_duck() as duck:
+        yield duck
 
 
 def define(duck: duckdb.DuckDBPyConnection, name: str, sql: str, params: Mapping[str, object] | None = None) -> None:
