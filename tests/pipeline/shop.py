@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import atexit
 import csv
+import hashlib
 import io
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -145,8 +147,9 @@ def shipment(shipping_id: str = "S-1", order_id: str = "O-1", **changes: object)
 
 
 @cache
-def _kept_day() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="cartlake-day-"))
+def _kept() -> Path:
+    """Where this process keeps what it runs once for many tests."""
+    folder = Path(tempfile.mkdtemp(prefix="cartlake-kept-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
@@ -165,6 +168,7 @@ class Shop:
 
     def __init__(self, project: Path, **settings: Mapping[str, object]) -> None:
         self.project = project
+        self._settings = settings
         self.landing = project / "landing"
         for folder in FOLDERS.values():
             (self.landing / folder / "source").mkdir(parents=True)
@@ -172,15 +176,18 @@ class Shop:
         self.manifests.mkdir()
         self.lake = Lake(project, settings=load_settings(project, {}, settings))
 
-    def trade_a_day(self) -> None:
-        """Batch b1 with `a_day()` is published: really run once in a process, and copied from there afterwards."""
-        assert not (self.project / "lake").exists(), "the first thing that happens in a shop"
-        kept = _kept_day()
-        if not any(kept.iterdir()):
-            first = Shop(kept)
-            first.deliver("b1", **a_day())
+    def trade_a_day(self, **changes: Content) -> None:
+        """Batch b1 with `a_day()`, or with these changes, was run: really once in a process for each content, and
+        copied from there afterwards. Where only one test has the content, `deliver` and `run` say it as shortly."""
+        assert not any(path.is_file() for path in self.project.rglob("*")), "the first thing that happens in a shop"
+        day = a_day(**changes)
+        kept = _kept() / hashlib.sha256(repr((self._settings, day)).encode()).hexdigest()
+        if not kept.exists():
+            first = Shop(Path(tempfile.mkdtemp(dir=_kept())), **self._settings)
+            first.deliver("b1", **day)
             first.run()
             first.lake.close()
+            first.project.rename(kept)
         shutil.copytree(kept, self.project, dirs_exist_ok=True)
 
     def drop(self, feed: str, name: str, content: Content) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -44,6 +46,16 @@ FULL_EXTRACTS = (
 )
 
 
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A day is published, and a batch waits that nobody may load."""
+    shop = Shop(tmp_path_factory.mktemp("traded") / "shop")
+    shop.trade_a_day()
+    shop.deliver("b2", "2025-03-02", orders=[order("O-2")])
+    yield shop
+    shop.lake.close()
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -59,23 +71,39 @@ FULL_EXTRACTS = (
     ],
 )
 def test_another_shape_of_a_feed_in_production_is_refused_with_the_way_out(
-    shop: Shop, changed: tuple[str, str], said: str
+    traded: Shop, changed: tuple[str, str], said: str
 ) -> None:
-    shop.trade_a_day()
-    before = shop.production()
-    contract = shop.change_contract("customers", changed)
-    shop.deliver("b2", "2025-03-02", orders=[order("O-2")])
-    with pytest.raises(ContractError) as caught:
-        shop.run()
+    with another_contract(traded, changed), pytest.raises(ContractError) as caught:
+        traded.run()
     assert caught.value.code == "contract_changed"
     assert said in caught.value.message
     assert "customers" in caught.value.message
     assert caught.value.file == "contracts/customers.yaml"
     assert "`cartlake rebuild" in str(caught.value.hint)
-    assert shop.production() == before, "people still read what is published"
-    contract.unlink()
-    shop.lake.close()
-    assert [r.batch.status for r in shop.run().batches] == ["published"]
+
+
+@contextmanager
+def another_contract(shop: Shop, *changes: tuple[str, str]) -> Iterator[None]:
+    """The shop's customers have a contract with these changes, for a while."""
+    contract = shop.change_contract("customers", *changes)
+    try:
+        yield
+    finally:
+        contract.unlink()
+        shop.lake.close()
+
+
+def test_after_a_refused_shape_people_read_what_was_published_and_the_old_contract_publishes_what_waits(
+    shop: Shop,
+) -> None:
+    shop.trade_a_day()
+    before = shop.production()
+    shop.deliver("b2", "2025-03-02", orders=[order("O-2")])
+    with another_contract(shop, BIRTHPLACE):
+        with pytest.raises(ContractError):
+            shop.run()
+        assert shop.production() == before
+    assert [(r.batch.batch_id, r.batch.status) for r in shop.run().batches] == [("b2", "published")]
 
 
 def test_with_another_lake_folder_the_archived_files_can_be_dropped_again(shop: Shop) -> None:
@@ -166,8 +194,7 @@ def with_settings(shop: Shop, **sections: dict[str, object]) -> None:
 
 def test_another_margin_holds_for_all_orders_from_the_next_publication_on(shop: Shop, tmp_path: Path) -> None:
     second = {"orders": [order("O-2", customer_id="C-2", created_timestamp="2025-03-02 12:00:00")]}
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     assert shop.one("SELECT total_profit FROM customer_totals") == Decimal("6.0000")
     with_settings(shop, business={"profit_margin_rate": "0.5", "timezone": "Asia/Tokyo"})
     assert shop.one("SELECT total_profit FROM customer_totals") == Decimal("6.0000")

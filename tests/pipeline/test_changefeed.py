@@ -123,8 +123,7 @@ def test_who_follows_the_feed_has_every_table_whatever_is_done_to_the_lake(shop:
             assert copy == as_it_is(shop, table), table
         return sum(copies[table] != before[table] for table in copies)
 
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     assert follow() == 9
     shop.deliver(
         "b2",

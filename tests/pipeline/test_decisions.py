@@ -20,8 +20,7 @@ TWO = [order(), order("O-2", order_amount="?")]
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop with a broken order, in which nothing is decided."""
     made = Shop(tmp_path_factory.mktemp("kept") / "shop")
-    made.deliver("b1", **a_day(orders=TWO))
-    made.run()
+    made.trade_a_day(orders=TWO)
     yield made
     made.lake.close()
 
@@ -65,8 +64,7 @@ def amounts(shop: Shop) -> list[tuple[object, ...]]:
 
 
 def test_a_fixed_record_is_in_production_after_the_next_run_as_if_it_had_come_so(shop: Shop) -> None:
-    shop.deliver("b1", **a_day(orders=TWO))
-    shop.run()
+    shop.trade_a_day(orders=TWO)
     broken, cells = record_id(shop), {"order_amount": "20.00"}
     report = shop.lake.fix_record(broken, cells, why="asked the customer", actor="kim")
     assert (report.batches, report.later, report.records[0].passes) == (("b1",), (), True)
@@ -100,8 +98,7 @@ def test_a_shop_that_repairs_a_record_has_the_tables_of_one_where_it_came_right(
     other = Shop(tmp_path / "other")
     other.deliver("b1", **a_day(orders=[order(), order("O-2")]))
     other.run()
-    shop.deliver("b1", **a_day(orders=TWO))
-    shop.run()
+    shop.trade_a_day(orders=TWO)
     shop.lake.fix_record(record_id(shop), {"order_amount": "20.00"})
     shop.run()
     assert shop.production() == other.production()
@@ -109,8 +106,7 @@ def test_a_shop_that_repairs_a_record_has_the_tables_of_one_where_it_came_right(
 
 
 def test_a_repair_of_a_file_that_two_batches_announce_is_published_once_for_each(shop: Shop) -> None:
-    shop.deliver("b1", **a_day(orders=TWO))
-    shop.run()
+    shop.trade_a_day(orders=TWO)
     shop.drop("orders", "again.csv", TWO)
     shop.drop("orders", "more.csv", [order("O-3", currency="XXX")])
     shop.announce("b2", files=["again.csv", "more.csv"])
@@ -152,8 +148,7 @@ def test_a_repair_that_dies_leaves_no_other_batch_of_the_content_as_it_was(
 @pytest.mark.slow
 @pytest.mark.ci
 def test_a_decision_that_is_taken_twice_or_run_twice_changes_nothing(shop: Shop) -> None:
-    shop.deliver("b1", **a_day(orders=TWO))
-    shop.run()
+    shop.trade_a_day(orders=TWO)
     broken = record_id(shop)
     for _ in range(2):
         shop.lake.fix_record(broken, {"order_amount": "20.00"})
@@ -179,8 +174,7 @@ def test_a_dry_run_says_whether_a_fix_passes_and_writes_nothing(kept: Shop) -> N
 @pytest.mark.slow
 @pytest.mark.ci
 def test_a_fix_that_is_wrong_too_leaves_the_record_in_quarantine_with_its_new_reasons(shop: Shop) -> None:
-    shop.deliver("b1", **a_day(orders=TWO))
-    shop.run()
+    shop.trade_a_day(orders=TWO)
     shop.lake.fix_record(record_id(shop), {"order_amount": "-5"})
     shop.run()
     [row] = shop.lake.quarantine()
@@ -221,8 +215,7 @@ def test_a_discarded_record_stays_out_and_counted_whatever_the_contract_says_lat
 @pytest.mark.slow
 @pytest.mark.ci
 def test_a_repaired_record_that_is_discarded_leaves_production(shop: Shop) -> None:
-    shop.deliver("b1", **a_day(orders=TWO))
-    shop.run()
+    shop.trade_a_day(orders=TWO)
     broken = record_id(shop)
     shop.lake.fix_record(broken, {"order_amount": "20.00"})
     shop.run()
@@ -280,8 +273,7 @@ def test_the_repeats_of_a_fixed_record_stay_repeats(shop: Shop) -> None:
 @pytest.mark.slow
 @pytest.mark.ci
 def test_a_column_that_the_file_lacks_can_be_filled_and_keeps_its_default_elsewhere(shop: Shop) -> None:
-    shop.deliver("b1", **a_day(orders=TWO))
-    shop.run()
+    shop.trade_a_day(orders=TWO)
     shop.lake.fix_record(record_id(shop), {"order_amount": "40.00", "quantity": "2"})
     shop.run()
     assert shop.rows("SELECT order_id, quantity FROM orders ORDER BY 1") == [("O-1", 1), ("O-2", 2)]
@@ -324,8 +316,7 @@ def test_a_fixed_record_of_a_held_batch_waits_for_its_release(shop: Shop) -> Non
 @pytest.mark.slow
 @pytest.mark.ci
 def test_a_fixed_record_of_a_rejected_batch_comes_with_it_when_it_is_retried(shop: Shop) -> None:
-    shop.deliver("b1", **a_day(orders=TWO))
-    shop.run()
+    shop.trade_a_day(orders=TWO)
     broken = record_id(shop)
     shop.lake.reject("b1", "a test")
     report = shop.lake.fix_record(broken, {"order_amount": "20.00"})
@@ -355,8 +346,7 @@ def test_a_decision_is_not_forgotten_when_its_batch_leaves_production_before_the
 @pytest.mark.slow
 @pytest.mark.ci
 def test_a_decision_is_not_forgotten_when_the_content_comes_again_in_another_batch(shop: Shop) -> None:
-    shop.deliver("b1", **a_day(orders=TWO))
-    shop.run()
+    shop.trade_a_day(orders=TWO)
     shop.lake.fix_record(record_id(shop), {"order_amount": "20.00"})
     shop.lake.reject("b1", "a test")
     shop.deliver("b2", **a_day(orders=TWO))

@@ -31,8 +31,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_stops_a_run_with_its_reason_and_the_next_run_finishes(small_disk: Path, tmp_path: Path) -> None:
     other = Shop(tmp_path / "other")
-    other.deliver("b1", **a_day())
-    other.run()
+    other.trade_a_day()
     shop = Shop(small_disk / "shop")
     shop.deliver("b1", **a_day())
     filler, failures = small_disk / "filler", []

@@ -60,8 +60,7 @@ def test_what_was_merged_wrongly_is_not_published_and_merged_again(
     def merge(engine: EmbeddedEngine, merged: Table, changes: str) -> int:
         return (wrongly if merged.name == table else MERGE)(engine, merged, changes)
 
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     before = shop.production()
     later = {"order_amount": "25.00", "updated_timestamp": "2025-03-02 12:00:00"}
     shop.deliver("b2", "2025-03-02", orders=[order(**later), order("O-9", **later)])

@@ -34,8 +34,7 @@ def publications(shop: Shop) -> list[tuple[object, ...]]:
 
 
 def test_a_rollback_holds_all_that_came_after_and_a_release_brings_it_back(shop: Shop) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     first = shop.production()
     second_day(shop)
     third_day(shop)
@@ -111,8 +110,7 @@ def test_only_a_published_batch_can_be_gone_back_to(shop: Shop) -> None:
 def test_a_rollback_that_died_before_its_rows_were_written_is_finished_by_the_next_run(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     first = shop.production()
     second_day(shop)
     shop.run()
