@@ -19,6 +19,17 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "PLAN", SMALL)
 
 
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which a small demo, cartlake-demo, was played once; one that plays it again changes nothing."""
+    folder = tmp_path_factory.mktemp("played")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(demo, "PLAN", SMALL)
+        patched.chdir(folder)
+        demo.play(Path("cartlake-demo"), lambda _: None, lambda *_: None)
+    return folder
+
+
 def test_the_demo_can_be_run_twice_and_finds_nothing_new_then(cartlake: Call, tmp_path: Path, small: None) -> None:
     first = cartlake("demo", tmp_path / "demo", "--json")
     second = cartlake("demo", tmp_path / "demo", "--json")
@@ -30,9 +41,9 @@ def test_the_demo_can_be_run_twice_and_finds_nothing_new_then(cartlake: Call, tm
 
 
 def test_the_summary_shows_what_came_out_and_where_it_is(
-    cartlake: Call, tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
+    cartlake: Call, played: Path, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(played)
     answer = cartlake("demo")
     assert answer.code == 0
     found = cartlake("demo", "--json").json
@@ -46,14 +57,15 @@ def test_the_summary_shows_what_came_out_and_where_it_is(
 
 
 def test_the_summary_becomes_a_picture_without_a_path_of_this_machine(
-    tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
+    played: Path, tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(played)
     summary = demo.play(Path("cartlake-demo"), lambda _: None, lambda *_: None)
     export_svg(summary, tmp_path / "pictures" / "demo.svg")
     text = "".join(ElementTree.parse(tmp_path / "pictures" / "demo.svg").getroot().itertext())  # noqa: S314 - our own
     assert "analytics_summary" in text
     assert "cd\u00a0cartlake-demo" in text
+    assert str(played) not in text
     assert str(tmp_path) not in text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -248,6 +249,14 @@ def test_stock_of_several_warehouses_as_of_the_order(shop: Shop) -> None:
     assert shop.one("SELECT price_difference FROM enriched_orders") == Decimal("0.00")
 
 
+@pytest.fixture(scope="module")
+def unused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop in which nothing happened yet, to be asked."""
+    made = Shop(tmp_path_factory.mktemp("unused") / "shop")
+    yield made
+    made.lake.close()
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -263,9 +272,9 @@ def test_stock_of_several_warehouses_as_of_the_order(shop: Shop) -> None:
         "PRAGMA database_list",
     ],
 )
-def test_a_query_is_one_select_over_published_names(shop: Shop, sql: str) -> None:
+def test_a_query_is_one_select_over_published_names(unused: Shop, sql: str) -> None:
     with pytest.raises(UsageError):
-        shop.lake.query(sql)
+        unused.lake.query(sql)
 
 
 @pytest.mark.parametrize(
@@ -276,15 +285,15 @@ def test_a_query_is_one_select_over_published_names(shop: Shop, sql: str) -> Non
         "WITH orders AS (SELECT count(*) + 2 AS n FROM orders) SELECT n FROM (SELECT * FROM orders) o",
     ],
 )
-def test_a_query_may_name_its_parts(shop: Shop, sql: str) -> None:
-    assert shop.one(sql) == 2
+def test_a_query_may_name_its_parts(unused: Shop, sql: str) -> None:
+    assert unused.one(sql) == 2
 
 
 @pytest.mark.parametrize(
     "end", [" -- all of them", ";", " ; -- all of them", "; /* all;\n of */ -- them", ";;\n", "\n-- all\n;\n-- of them"]
 )
-def test_a_query_may_end_in_semicolons_and_comments(shop: Shop, end: str) -> None:
-    assert shop.one(f"SELECT count(*) FROM orders{end}") == 0
+def test_a_query_may_end_in_semicolons_and_comments(unused: Shop, end: str) -> None:
+    assert unused.one(f"SELECT count(*) FROM orders{end}") == 0
 
 
 def test_times_within_lists_structs_and_maps_are_utc_like_all_others(shop: Shop) -> None:

@@ -24,7 +24,7 @@ def test_order_lines_that_are_looked_up_in_parts_are_those_looked_up_at_once(
             parts[name] = count
         return count
 
-    plan = ShopPlan(days=2, orders_per_day=25, customers=8, products=6, seed=5, faults=frozenset(FAULTS))
+    plan = ShopPlan(days=1, orders_per_day=35, customers=8, products=6, seed=5, faults=frozenset(FAULTS))
     shops = Shop(tmp_path / "whole"), Shop(tmp_path / "parted")
     for shop in shops:
         generate(shop.project, plan)
