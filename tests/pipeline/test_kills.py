@@ -199,12 +199,12 @@ def test_whatever_happens_at_any_step_the_next_process_finishes(
     assert_whole(shop, batches, tmp_path / "undisturbed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kills",
     [
-        5,
-        pytest.param(30, marks=[pytest.mark.slow, pytest.mark.ci, pytest.mark.timeout(1800)]),
-        pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]),
+        pytest.param(30, marks=[pytest.mark.ci, pytest.mark.timeout(1800)]),
+        pytest.param(500, marks=pytest.mark.timeout(7200)),
     ],
 )
 def test_a_watch_that_is_killed_at_random_under_a_stream_of_batches_loses_and_repeats_nothing(

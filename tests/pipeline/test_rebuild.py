@@ -201,8 +201,7 @@ def test_nothing_changes_where_the_archive_lacks_a_file_or_the_contract_refuses_
 def test_a_rebuild_that_died_is_made_again_with_whatever_contract_stands_then(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.deliver("b1", **a_day())
-    shop.run()
+    shop.trade_a_day()
     before = shop.production()
     own = shop.change_contract("customers", BIRTHPLACE)
 
@@ -258,6 +257,8 @@ def piece_by_piece(project: Path, plan: ShopPlan, *, by_day: bool, archive_every
     shop.lake.close()
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_week_of_a_small_faulty_shop_is_the_same_in_every_way(tmp_path: Path) -> None:
     week = ShopPlan(days=7, orders_per_day=4, customers=6, products=4, seed=11, faults=frozenset(FAULTS))
     piece_by_piece(tmp_path / "shop", week, by_day=True, archive_every=99)
