@@ -98,9 +98,8 @@ def test_all_but_one_in_twenty_functions_are_shorter_than_35_lines(modules: dict
 def test_where_spark_is_not_installed_its_tests_are_skipped_and_no_module_breaks() -> None:
     """pyarrow comes with PySpark."""
     collect = "import pytest, sys; sys.modules.update(pyspark=None, pyarrow=None); sys.exit(pytest.main(sys.argv[1:]))"
-    options = ["--collect-only", "--quiet", "-p", "no:cacheprovider", "-m", "spark", (ROOT / "tests").as_posix()]
-    found = subprocess.run(
-        [sys.executable, "-c", collect, *options], check=False, cwd=ROOT, capture_output=True, text=True
-    )
+    options = ["--collect-only", "--quiet", "--assert=plain", "-p", "no:cacheprovider", "-m", "spark"]
+    command = [sys.executable, "-c", collect, *options, (ROOT / "tests").as_posix()]
+    found = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout[-3000:]
     assert "test_catalog.py" in found.stdout
