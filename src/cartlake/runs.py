@@ -7,8 +7,9 @@ import secrets
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from cartlake import landing
 from cartlake.core.arrival import plan
@@ -105,10 +106,18 @@ def announce_landed(context: Context, batch_date: date | None) -> list[Path]:
         trigger_id = new_trigger_id(day, used)
         used.add(trigger_id)
         expected = [ExpectedFile(file.name) for file in group]
-        data = render_manifest(trigger_id, day, expected, context.ledger.now())
+        data = render_manifest(trigger_id, day, expected, _now_if_today(context, day))
         folder = settings.landing_folder / settings.landing.manifests
         written.append(write_manifest(folder, f"trigger_{trigger_id}.json", data))
     return written
+
+
+def _now_if_today(context: Context, day: date) -> datetime | None:
+    """The time of a batch that is announced now. One of another day has none: what takes its time from the batch holds
+    from the start of its date, and not from the moment in which somebody made a manifest for it."""
+    now = context.ledger.now()
+    zones = ZoneInfo(context.settings.business.timezone), UTC  # files without a date in their name are dated in UTC
+    return now if day in {now.astimezone(zone).date() for zone in zones} else None
 
 
 def begin_run(

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from cartlake.core.alerts import KINDS, Kind
 from cartlake.core.closest import closest
@@ -85,6 +87,15 @@ class Business(Section):
     low_value_premium_max: Decimal = Decimal("100")
     quarantine_share_max: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.5")
     quarantine_min_rows: Annotated[int, Field(ge=1)] = 20
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, zone: str) -> str:
+        try:
+            return ZoneInfo(zone).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            said = "there is no zone {zone}; names are those of the IANA list, such as Europe/Berlin"
+            raise PydanticCustomError("zone_unknown", said, {"zone": repr(zone)}) from None
 
 
 class Lineage(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cartlake.lake import Lake
+from cartlake.settings import load_settings
 from tests.pipeline.shop import Rows, Shop, customer, product
 
 SNAPSHOT = (
@@ -283,3 +286,27 @@ def test_any_course_of_more_snapshots_makes_the_versions_of_a_plain_walk(
     empty_shop: Path, delivered: list[Extract], steps: list[str]
 ) -> None:
     compare(empty_shop, delivered, steps)
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "has_time"),
+    [
+        ("2025-06-01", "UTC", True),
+        ("2025-05-31", "UTC", False),
+        ("2025-06-02", "Pacific/Auckland", True),
+        ("2025-03-01", "Europe/Berlin", False),
+    ],
+)
+def test_a_manifest_that_is_made_for_a_past_day_gives_its_snapshot_the_start_of_that_day(
+    shop: Shop, day: str, zone: str, has_time: bool
+) -> None:
+    now = datetime(2025, 6, 1, 15, 0, tzinfo=UTC)  # 3 a.m. of the 2nd in Auckland
+    settings = load_settings(shop.project, {}, {"business": {"timezone": zone}})
+    shop.drop("products", f"products_{day}.csv", products(TEN))
+    with Lake(shop.project, settings=settings, clock=lambda: now) as lake:
+        [written] = lake.create_manifest()
+        assert ("trigger_timestamp" in json.loads(written.read_text())) == has_time
+        assert [one.batch.status.value for one in lake.run().batches] == ["published"]
+        [valid_from] = lake.query("SELECT DISTINCT valid_from FROM products")[1]
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    assert (valid_from["valid_from"] == start) != has_time
