@@ -11,7 +11,6 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cartlake.alerting import deliver, is_wanted
 from cartlake.core.alerts import trial
@@ -125,15 +124,8 @@ def _spark() -> Iterator[Check]:
 
 
 def _settings(settings: Settings) -> Iterator[Check]:
-    zone = settings.business.timezone
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        hint = "Names are those of the IANA list, such as Europe/Berlin; pip install tzdata brings the list."
-        yield Check("settings", "fail", f"business.timezone: there is no zone {zone!r}", hint)
-    else:
-        has_file = (settings.project / FILE_NAME).is_file()
-        yield Check("settings", "ok", FILE_NAME if has_file else f"defaults: there is no {FILE_NAME}")
+    has_file = (settings.project / FILE_NAME).is_file()
+    yield Check("settings", "ok", FILE_NAME if has_file else f"defaults: there is no {FILE_NAME}")
 
 
 def _space(settings: Settings) -> Iterator[Check]:
@@ -206,7 +198,7 @@ def _lake(settings: Settings) -> Iterator[Check]:
 
 def _tables(context: Context) -> Check:
     """Every table opens, its newest version is the published one, and today's definitions would make it so."""
-    from cartlake.tasks.shapes import require_same
+    from cartlake.tasks.shapes import MADE_ANEW, NOT_TODAYS, outdated_models, require_same
 
     try:
         published = context.ledger.latest_publication()
@@ -221,9 +213,6 @@ def _tables(context: Context) -> Check:
         said = f"newer than what is published: {', '.join(ahead)}"
         return Check("tables", "warn", said, "A run is under way or ended in the middle; the next one puts it right.")
     require_same(context)
-    models = [model.name for model in context.stored_models] if published.publication_id else []
-    other = [name for name in models if published.definitions.get(name) != context.definition_hashes[name]]
-    if other:
-        said = f"not made with today's settings and SQL: {', '.join(other)}"
-        return Check("tables", "warn", said, "The next publication makes them anew; `cartlake rebuild` does it now.")
+    if outdated := outdated_models(context):
+        return Check("tables", "warn", f"{NOT_TODAYS}: {', '.join(outdated)}", MADE_ANEW)
     return Check("tables", "ok", f"{len(heads)} tables, publication {published.publication_id}")

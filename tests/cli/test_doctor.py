@@ -47,7 +47,9 @@ def test_a_typo_in_the_settings_fails_with_the_key(cartlake: Call, project: Path
 
 def test_a_time_zone_that_does_not_exist_fails(project: Path) -> None:
     (project / "cartlake.toml").write_text('[business]\ntimezone = "Europe/Berlinn"\n')
-    assert found(project)["settings"].status == "fail"
+    check = found(project)["settings"]
+    assert check.status == "fail"
+    assert check.message.startswith("cartlake.toml: business.timezone: there is no zone 'Europe/Berlinn'")
 
 
 def test_a_broken_contract_fails_with_its_file(project: Path) -> None:

@@ -211,6 +211,20 @@ def test_another_margin_holds_for_all_orders_from_the_next_publication_on(shop: 
     scratch.lake.close()
 
 
+def test_a_run_without_batches_tells_of_tables_that_other_settings_have_made(shop: Shop) -> None:
+    shop.trade_a_day()
+    assert shop.run().notices == ()
+    with_settings(shop, business={"not_sale_statuses": ("pending",)})
+    report = shop.run()
+    [told] = report.notices
+    assert report.batches == ()
+    assert told.startswith("not made with today's settings and SQL: enriched_orders, ")
+    assert "cartlake rebuild" in told
+    assert shop.lake.status().notices == (told,)
+    shop.deliver("b2", "2025-03-02", products=[product("P-2")])
+    assert shop.run().notices == shop.lake.status().notices == ()
+
+
 def test_task_by_task_a_setting_that_changes_in_between_holds_for_the_whole_publication(shop: Shop) -> None:
     shop.deliver("b1", **a_day())
     for task in TASKS[:7]:

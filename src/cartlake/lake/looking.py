@@ -20,6 +20,7 @@ from cartlake.lineage import RowLineage
 from cartlake.queries import BatchDetail, BatchReport, CaseResult, Version
 from cartlake.tasks import quarantined
 from cartlake.tasks.arrivals import look
+from cartlake.tasks.shapes import outdated_notices
 from cartlake.verify import Verification, verify
 from cartlake.whereabouts import FileReport
 
@@ -51,7 +52,7 @@ class Looking(Opened):
             nobodys,
             context.ledger.latest_publication(),
             tuple(health.feeds(context)),
-            (*seen.notices, *told, *namesakes(nobodys)),
+            (*seen.notices, *told, *namesakes(nobodys), *outdated_notices(context)),
         )
 
     def batches(self) -> list[BatchReport]:

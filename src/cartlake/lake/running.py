@@ -22,6 +22,7 @@ from cartlake.settings import Settings
 from cartlake.tasks.attempt import OnTask
 from cartlake.tasks.context import Context
 from cartlake.tasks.maintain import join_ledger, maintain
+from cartlake.tasks.shapes import outdated_notices
 
 JOIN_EVERY = 100  # runs
 MANY_PUBLICATIONS = 100
@@ -53,7 +54,7 @@ class Running(Opened):
                     pipeline.run_tasks(context, run, on_task)
                     _look_after(context, run)
                     notices += _upkeep_due(context)
-            notices += tuple(untold)
+            notices += (*untold, *outdated_notices(context))
             return self._report(context, run, notices)
 
     def task(

@@ -27,6 +27,8 @@ from cartlake.tasks.context import Context
 
 OUTDATED = "outdated"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOT_TODAYS = "not made with today's settings and SQL"
+MADE_ANEW = "The next publication makes them anew; `cartlake rebuild` does it now."
 
 
 def settle_definitions(context: Context) -> None:
@@ -80,6 +82,20 @@ def outdated_feeds(context: Context) -> dict[str, Definition]:
         if {published, newest.get(table)} - {context.definitions[table], None}:
             found[table] = published or context.definitions[table]
     return found
+
+
+def outdated_models(context: Context) -> tuple[str, ...]:
+    """The stored models that were published with other settings or SQL than today's, or not at all yet: the next
+    publication makes them anew."""
+    base = context.ledger.latest_publication()
+    names = [model.name for model in context.stored_models] if base.publication_id else []
+    return tuple(name for name in names if base.definitions.get(name) != context.definition_hashes[name])
+
+
+def outdated_notices(context: Context) -> tuple[str, ...]:
+    """What to tell people of them, if there are any."""
+    outdated = outdated_models(context)
+    return (f"{NOT_TODAYS}: {', '.join(outdated)}. {MADE_ANEW}",) if outdated else ()
 
 
 def _refusal(context: Context, outdated: Mapping[str, Definition]) -> ContractError:
