@@ -45,6 +45,23 @@ def test_files_beside_the_folders_where_files_land_are_told_of(shop: Shop) -> No
     assert "orders_4.csv and 2 more not looked at" in in_orders
 
 
+def test_a_batch_says_where_the_file_lies_that_it_waits_for_if_no_contract_reads_that_folder(shop: Shop) -> None:
+    folder = shop.landing / "auftraege" / "source"
+    folder.mkdir(parents=True)
+    (folder / "Orders.csv").write_text("order_id\n")
+    shop.announce("b1", files=["orders.csv", "products.csv"])
+    for _ in range(2):
+        shop.run()
+    [report] = shop.lake.batches()
+    said = "orders.csv (lies in landing/auftraege/source, which no contract reads), products.csv"
+    assert (report.batch.status, report.batch.reason) == ("waiting", f"waiting for {said}")
+    shop.drop("products", "products.csv", [product()])
+    (folder / "Orders.csv").unlink()
+    shop.drop("orders", "orders.csv", [order()])
+    shop.run()
+    assert shop.statuses() == {"b1": "published"}
+
+
 def test_a_refused_manifest_is_told_by_the_run_and_forgotten_once_it_is_gone(shop: Shop) -> None:
     shop.drop("orders", "orders.csv", [order()])
     wrong = shop.announce("b1", "01.03.2025", ["orders.csv"])

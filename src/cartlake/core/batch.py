@@ -112,7 +112,8 @@ class Known:
     `batches`: how each stands. `claimed`: per batch the names and contents (sha256) whose load or rejection is in the
     ledger, per name the newest. `refused`: name, content and date of the files that were rejected. `manifests`: per
     batch every manifest (sha256) it ever had, and when it was first recorded. `hashes`: contents of landed files, at
-    least of `files_to_hash`. `rejected_in`: per batch and name the folder of what was rejected of it.
+    least of `files_to_hash`. `rejected_in`: per batch and name the folder of what was rejected of it. `unread`: by the
+    form in which names are compared, where files lie that no contract reads.
     """
 
     batches: Mapping[str, Batch] = field(default_factory=dict)
@@ -121,6 +122,7 @@ class Known:
     hashes: Mapping[LandedFile, str] = field(default_factory=dict)
     refused: frozenset[tuple[str, str, date]] = frozenset()
     rejected_in: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     def claimed_by(self, batch_id: str) -> dict[str, str]:
         """Contents by the form in which names are compared. A corrected file can land before its manifest: the batch of
@@ -133,10 +135,12 @@ class Known:
         return {file.key: str(file.sha256) for file in known} | own
 
     def taken(self, key: str, batch: Batch) -> str:
-        """What to tell of a missing file of which another batch of the same date took one of that name."""
+        """What to tell of a missing file: that another batch of the same date took one of that name, or where it lies
+        instead."""
         others = (each for each in self.batches.values() if each.batch_date == batch.batch_date and each is not batch)
         takers = (other.batch_id for other in others if key in self.claimed_by(other.batch_id))
-        return next((f" (batch {taker} took one of that name)" for taker in takers), "")
+        lies = f" (lies in {self.unread[key]}, which no contract reads)" if key in self.unread else ""
+        return next((f" (batch {taker} took one of that name)" for taker in takers), lies)
 
     def after(self, rows: Iterable[Batch]) -> Known:
         """What is known once these rows are recorded."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from cartlake import landing
 from cartlake.core.arrival import files_to_claim, files_to_hash
 from cartlake.core.batch import Batch, BatchStatus, Known, Landing
-from cartlake.core.names import LandedFile, is_ignored, shown
+from cartlake.core.names import LandedFile, is_ignored, normalise, shown
 from cartlake.disk import flush, sync
 from cartlake.errors import UsageError
 from cartlake.failpoints import reach
@@ -31,6 +31,7 @@ def look(context: Context) -> tuple[Landing, Known]:
     refused = _refused(context)
     batches, manifests = context.ledger.recorded_batches()
     known = Known(batches, _claimed(context, batches), manifests, refused=refused, rejected_in=_rejected_in(context))
+    known = replace(known, unread=_unread(settings.landing_folder, {*_folders(context), settings.landing.manifests}))
     return seen, _hashed(context, seen, known)
 
 
@@ -59,6 +60,18 @@ def _strays(landing_folder: Path, folders: Collection[str]) -> Iterator[str]:
                 where = shown(place.relative_to(landing_folder.parent).as_posix())
                 found = f"{where}: {', '.join(names[:_MOST_NAMES])}{more} not looked at"
                 yield f"{found}; files land in <feed's folder>/source"
+
+
+def _unread(landing_folder: Path, folders: Collection[str]) -> dict[str, str]:
+    """Where the files lie that are in other folders than these, made as those of feeds are, by their names."""
+    found: dict[str, str] = {}
+    for place in sorted((*landing_folder.glob("*/source"), *landing_folder.glob("*"))):
+        where = place.relative_to(landing_folder)
+        if where.parts[0] not in folders and place.is_dir():
+            with contextlib.suppress(OSError):
+                names = [path.name for path in place.iterdir() if path.is_file()]
+                found |= {normalise(name): shown(f"{landing_folder.name}/{where.as_posix()}") for name in names}
+    return found
 
 
 def _hashed(context: Context, seen: Landing, known: Known) -> Known:
