@@ -16,8 +16,12 @@ import typer
 
 from cartlake.cli.app import app
 from cartlake.cli.summary import export_svg
+from cartlake.core.tables import history_table
 from cartlake.demo import play
+from cartlake.engines.embedded import EmbeddedEngine
+from cartlake.project import load_contracts
 from tests.conftest import ROOT
+from tests.pipeline.shop import Shop
 
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -31,6 +35,7 @@ TESTS = {
 }
 
 _RUN = re.compile(r"<!-- run -->\n```sh\n(.*?)```\n(?:```text\n(.*?)```)?", re.DOTALL)
+_PYTHON = re.compile(r"<!-- run -->\n```python\n(.*?)```\n", re.DOTALL)
 _SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PATH = re.compile(r"(?<![\w./-])(?:docs|src|tests|examples|bench|requirements)/[\w./-]+")
@@ -101,6 +106,32 @@ def test_a_block_of_the_readme_prints_what_stands_below_it(outputs: list[tuple[s
 
 def test_the_readme_has_blocks_to_run() -> None:
     assert len(_RUN.findall(README)) == README.count("<!-- run -->") >= 4
+
+
+def test_the_tables_are_read_from_other_programs_as_the_document_says(tmp_path: Path) -> None:
+    with_duckdb, with_pandas = _PYTHON.findall(text_of(ROOT / "docs" / "models.md"))
+    shop = Shop(tmp_path)
+    shop.trade_a_day()
+    _empty_newest_version(shop, "orders")
+    assert _printed(with_duckdb, tmp_path) == "[('Springfield', 1)]\n"
+    for package in ("pandas", "pyarrow"):
+        pytest.importorskip(package, reason=f"{package} is not installed; the other example was run")
+    assert re.search(r"O-1\s+20\.00", _printed(with_pandas, tmp_path))
+
+
+def _printed(script: str, folder: Path) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
+def _empty_newest_version(shop: Shop, feed: str) -> None:
+    """As after a run that died in the middle: nothing of it is published."""
+    table = next(history_table(contract) for contract in load_contracts(shop.project) if contract.feed == feed)
+    engine = EmbeddedEngine(shop.lake.settings)
+    engine.values("nothing", table.columns, [])
+    engine.replace(table, {}, "nothing")
+    engine.close()
 
 
 def calls() -> list[tuple[str, str]]:
