@@ -74,7 +74,10 @@ def trade(shop: Shop) -> None:
             customer("C-3", email="nobody", created_timestamp="2025-03-02 08:00:00"),
         ],
         products=[product(product_name=IMAGE, category=SCRIPT, created_timestamp="2025-03-02 08:00:00")],
-        inventory=[stock(available_quantity="0", warehouse_name=IMAGE, created_timestamp="2025-03-02 08:00:00")],
+        inventory=[
+            stock(available_quantity="0", warehouse_name=IMAGE, created_timestamp="2025-03-02 08:00:00"),
+            stock("LAMP-00017", available_quantity="12", reorder_level="50", created_timestamp="2025-03-02 08:00:00"),
+        ],
         shipping=[shipment("S-2", "O-2", created_timestamp="2025-03-02 13:00:00")],
     )
     shop.deliver("held", "2025-03-03", customers=[customer(f"C-{n}", email="nobody") for n in range(30)])

@@ -158,6 +158,12 @@ def test_every_page_is_sound_for_everybody_and_asks_nobody_else(
             assert overflow(seen.page) <= 0, path
 
 
+def test_on_a_phone_the_stock_to_reorder_shows_its_status_whole(phone: Visit) -> None:
+    phone.open("/business")
+    sheet = phone.page.get_by_role("region", name="Stock to reorder")
+    assert sheet.evaluate("sheet => sheet.scrollWidth - sheet.clientWidth") <= 0
+
+
 def test_an_inline_script_does_not_run(desk: Visit) -> None:
     desk.open("/")
     added = "const s = document.createElement('script'); s.textContent = 'window.owned = 1'; document.head.append(s)"

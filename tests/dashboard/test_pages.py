@@ -229,9 +229,15 @@ def test_the_business_page_shows_the_published_numbers(dashboard: Dashboard) -> 
     html = dashboard.text("/business")
     sold = dashboard.shop.rows("SELECT customer_segment, customers_count FROM segment_analysis ORDER BY 1")
     assert sorted((row[0], int(row[1])) for row in rows(html, "Customer segments")) == sold
-    [stock] = rows(html, "Stock to reorder")
-    assert stock[2:4] == ["0", "3"]
-    assert "Out of Stock" in stock[4]
+    stock, gone = rows(html, "Stock to reorder")
+    assert (stock[2:4], gone[2:4]) == (["12", "50"], ["0", "3"])
+    assert "Reorder Required" in stock[4]
+    assert "Out of Stock" in gone[4]
+    assert "Sales to or of others" in words(html)
+
+
+def test_the_overview_says_what_the_quality_score_is_made_of(dashboard: Dashboard) -> None:
+    assert "rules over several tables" in words(dashboard.text("/"))
 
 
 @pytest.mark.parametrize(
