@@ -82,7 +82,11 @@ class Looking(Opened):
         return health.prometheus(self._door.context())
 
     def query(self, sql: str, at: str | None = None) -> tuple[list[str], list[Row]]:
-        """Columns and rows of one SELECT over the published tables and views; `at` is a batch: as published then."""
+        """Columns and rows of one SELECT over the published tables and views; `at` is a batch: as published then.
+
+        The columns are their names, in order. All rows come at once, each a dict by these names with Python's own
+        values: `str`, `int`, `Decimal`, `date`, `bool`, `datetime` in UTC, lists and dicts, and None for NULL.
+        """
         return queries.query(self._door.context(), sql, at)
 
     def history(self, table: str, key: Sequence[str]) -> list[Version]:
