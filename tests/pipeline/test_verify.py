@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from cartlake.core.table import Table
 from cartlake.core.tables import QUARANTINE, stage_table
+from cartlake.errors import EngineError
 from cartlake.lake import Lake
 from cartlake.project import load_contracts
 from cartlake.verify import Finding
@@ -124,6 +126,32 @@ def test_what_is_damaged_is_named(copied: Shop, damage: Callable[[Shop], object]
     assert findings, "nothing was found"
     assert [one for one in findings if one.area != area or name not in one.name] == []
     assert "ada@example.com" not in str(findings)
+
+
+GONE = {
+    "the log": (lambda shop: shutil.rmtree(shop.project / "lake" / "daily_sales"), "daily_sales"),
+    "a data file": (lambda shop: newest_file(shop, "daily_sales").unlink(), "query"),
+    "half a data file": (lambda shop: os.truncate(newest_file(shop, "daily_sales"), 200), "query"),
+}
+
+
+@pytest.mark.parametrize(("lose", "said"), GONE.values(), ids=GONE.keys())
+def test_whoever_reads_a_damaged_table_is_sent_to_verify(
+    copied: Shop, lose: Callable[[Shop], object], said: str
+) -> None:
+    lose(copied)
+    copied.lake.close()
+    with pytest.raises(EngineError) as refused:
+        copied.lake.query("SELECT * FROM daily_sales")
+    assert said in refused.value.message
+    assert "`cartlake verify`" in str(refused.value.hint)
+
+
+def test_a_table_that_is_gone_in_many_versions_is_one_finding(copied: Shop) -> None:
+    shutil.rmtree(copied.project / "lake" / "customers")
+    copied.lake.close()
+    [found] = copied.lake.verify().findings
+    assert found.problem == "2 versions, from 1 to 2, cannot be opened"
 
 
 REPAIRABLE = ("a flipped bit in a history", "a data file that is gone", "a flipped bit in a staging log")

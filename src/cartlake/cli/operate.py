@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated
 
 import typer
@@ -120,11 +121,10 @@ def verify(
         is_well = all(finding.area != area for finding in found.findings)
         state = word("ok") if is_well else word("fail")
         out.show(Text.assemble(state, f"{'   ' if is_well else ' '}{area:12} {count:,} {_LOOKED_AT[area]}"))
-        for finding in (finding for finding in found.findings if finding.area == area):
-            said = Text.assemble((plain(finding.name), "bold"), f": {plain(finding.problem)}")
-            out.show(
-                *(Padding(text, (0, 0, 0, 5), expand=False) for text in (said, Text(plain(finding.repair), "dim")))
-            )
+        here = (finding for finding in found.findings if finding.area == area)
+        for (name, repair), same in groupby(here, lambda finding: (finding.name, finding.repair)):
+            said = [Text.assemble((plain(name), "bold"), f": {plain(finding.problem)}") for finding in same]
+            out.show(*(Padding(text, (0, 0, 0, 5), expand=False) for text in (*said, Text(plain(repair), "dim"))))
     raise typer.Exit(1 if findings else 0)
 
 

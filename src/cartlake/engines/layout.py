@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cartlake.errors import TableForeign
 
 LAYOUT_PROPERTY, LAYOUT = "cartlake.layout", 1
@@ -14,6 +16,14 @@ PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 3650 days",
     LAYOUT_PROPERTY: str(LAYOUT),
 }
+ASK_VERIFY = "`cartlake verify` says which files are missing or damaged, and what repairs them."
+
+
+def cannot_be(done: str, versions: Sequence[int | None]) -> list[str]:
+    """What is said of the versions of a table that cannot be `done`; nothing where there are none."""
+    if len(versions) > 1:
+        return [f"{len(versions)} versions, from {versions[0]} to {versions[-1]}, cannot be {done}"]
+    return [f"{'its newest version' if each is None else f'version {each}'} cannot be {done}" for each in versions]
 
 
 def require_ours(table: str, layout: str | None) -> None:

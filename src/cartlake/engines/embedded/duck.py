@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from cartlake.core.table import Column
+from cartlake.engines.layout import ASK_VERIFY
 from cartlake.errors import EngineError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,6 +31,10 @@ _TEXTS = re.compile(r"'[^']*'")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _MORE_MEMORY = "Give the engine more: `memory_limit` below `[engine]` in cartlake.toml. What was done stands."
 _NO_SPACE = ("No space left on device", "not enough space on the disk")  # POSIX, Windows
+_DAMAGED = (
+    *("No files found that match", "Cannot open file", "Could not read", "too small to be a Parquet file"),
+    *("No magic bytes found", "Footer length", "TProtocolException"),
+)
 _MAKE_ROOM = "Make room, then run it again. What was done stands."
 
 
@@ -159,6 +164,8 @@ def mapped(doing: str) -> Iterator[None]:
         quoted = _TEXTS if isinstance(error, duckdb.BinderException | duckdb.CatalogException) else _QUOTED
         said = quoted.sub("'…'", str(error)).split("\n\n")[0].replace("\n", " ")[:500]
         hint = _MORE_MEMORY if isinstance(error, duckdb.OutOfMemoryException) else None
+        if isinstance(error, duckdb.Error) and any(said in str(error) for said in _DAMAGED):
+            hint = ASK_VERIFY
         raise EngineError("engine_failed", f"{doing}: {type(error).__name__}: {said}", hint=hint) from None
 
 

@@ -18,10 +18,11 @@ from cartlake.engines.embedded import reading
 from cartlake.engines.embedded.duck import Duck, duck_type, encoded, literal, mapped, no_rows, quote, rows_query
 from cartlake.engines.embedded.files import DataFile, is_intact
 from cartlake.engines.embedded.storage import DeltaStore
+from cartlake.engines.layout import cannot_be
 from cartlake.engines.relations import Relations, View
 from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
-from cartlake.errors import EngineError, UsageError
+from cartlake.errors import UsageError
 from cartlake.settings import Settings
 
 _FEW = 50  # rows that are cheaper as part of a query than as a table
@@ -70,12 +71,8 @@ class EmbeddedEngine(Alone):
         return {name: count for name, count in set_aside.items() if count}
 
     def damage(self, table: Table, versions: Iterable[int | None]) -> list[str]:
-        found, files = list[str](), dict[str, DataFile]()
-        for version in versions:
-            try:
-                files |= {file.path: file for file in self._store.files(table.name, version)}
-            except EngineError:
-                found.append(f"{'its newest version' if version is None else f'version {version}'} cannot be opened")
+        files, unopened = self._store.opened(table.name, versions)
+        found = cannot_be("opened", unopened)
         for path, file in files.items():
             if not is_intact(Path(self._store.full_path(table.name, file)), file.size):
                 found.append(f"{path} is gone, or not what was written")

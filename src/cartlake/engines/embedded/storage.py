@@ -8,7 +8,7 @@ writes to the disk: `sync` does.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from cartlake.engines.embedded.duck import Duck, duck_type, mapped, quote
 from cartlake.engines.embedded.files import DataFile, data_files, hashed_name, written_file
 from cartlake.engines.embedded.schema import delta_schema
 from cartlake.engines.embedded.tails import MOST_UNSYNCED, settle
-from cartlake.engines.layout import CHECKPOINT_INTERVAL, LAYOUT_PROPERTY, PROPERTIES, require_ours
+from cartlake.engines.layout import ASK_VERIFY, CHECKPOINT_INTERVAL, LAYOUT_PROPERTY, PROPERTIES, require_ours
 from cartlake.engines.upkeep import LOG, commit_path
 from cartlake.errors import CommitConflict, EngineError, TableMissing
 from cartlake.failpoints import reach
@@ -138,6 +138,16 @@ class DeltaStore:
             return head.files
         with committing(name):
             return data_files(DeltaTable(str(self._root / name), version=version))
+
+    def opened(self, name: str, versions: Iterable[int | None]) -> tuple[dict[str, DataFile], list[int | None]]:
+        """The data files of those versions that can be opened, by their paths, and the versions that cannot."""
+        files, unopened = dict[str, DataFile](), list[int | None]()
+        for version in versions:
+            try:
+                files |= {file.path: file for file in self.files(name, version)}
+            except EngineError:
+                unopened.append(version)
+        return files, unopened
 
     def refresh(self, name: str) -> int:
         """The newest version after a commit that this object did not make file by file."""
@@ -271,4 +281,5 @@ def committing(name: str) -> Iterator[None]:
             "commit_conflict", f"another process committed to {name} at the same time", hint="Run it again."
         ) from None
     except DeltaError as error:
-        raise EngineError("engine_failed", f"table {name}: {str(error).split(':')[0][:200]}") from None
+        said = f"the files of table {name} are missing or damaged: {str(error).split(':')[0][:200]}"
+        raise EngineError("engine_failed", said, hint=ASK_VERIFY) from None

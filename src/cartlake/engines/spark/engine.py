@@ -14,6 +14,7 @@ from pyarrow.parquet import write_table
 from cartlake.core.dialect import compile_sql, tables_of
 from cartlake.core.table import Column, Table
 from cartlake.engines.base import Commit, Compaction, RecordCount, RecordSource, Removal, Row, Value, Where
+from cartlake.engines.layout import cannot_be
 from cartlake.engines.relations import Relations, View
 from cartlake.engines.scratch import Scratch
 from cartlake.engines.selects import check_select
@@ -77,15 +78,15 @@ class SparkEngine:
         return {}
 
     def damage(self, table: Table, versions: Iterable[int | None]) -> list[str]:
-        found = []
+        unread = list[int | None]()
         counted = ", ".join(f"count({quote(name)}) AS {quote(name)}" for name in table.column_names)
         for version in versions:
             try:
                 self.read("_looked_at", table, version)
                 self.rows(f"SELECT {counted} FROM _looked_at")
             except EngineError:
-                found.append(f"{'its newest version' if version is None else f'version {version}'} cannot be read")
-        return found
+                unread.append(version)
+        return cannot_be("read", unread)
 
     def append(self, table: Table, relation: str) -> int:
         if not self._count(relation):
