@@ -65,6 +65,7 @@ CALLS = {
     "reject": ["batch_id", "why", "actor"],
     "replay": ["ids", "batch_id", "feed", "why", "actor", "dry_run"],
     "release": ["batch_id", "why", "actor"],
+    "release_all": ["batch_ids", "why", "actor"],
     "retry": ["batch_id", "actor"],
     "rollback": ["batch_id", "actor"],
     "row_lineage": ["table", "key"],

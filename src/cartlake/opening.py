@@ -58,7 +58,7 @@ class Door:
         return self._opened
 
     def _open(self) -> Context:
-        _require_project(self._settings)
+        require_project(self._settings)
         _require_writable_name(self._settings.lake_folder)
         usercache.recall()
         engine = open_engine(self._settings, **self._given)
@@ -96,7 +96,8 @@ class Door:
             yield
 
 
-def _require_project(settings: Settings) -> None:
+def require_project(settings: Settings) -> None:
+    """Raises UsageError if the folder is none of a project."""
     if not settings.landing_folder.is_dir():
         raise UsageError(
             "not_a_project",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from cartlake.core.model import Case
 from cartlake.lake import Lake
 from cartlake.queries import CaseResult
-from tests.cli.conftest import Call
+from tests.cli.conftest import Call, deliver
 from tests.pipeline.shop import TASKS
 
 BATCH_KEYS = {
@@ -203,7 +204,7 @@ def test_the_life_of_a_key_shows_what_changed_and_where_it_came_from(cartlake: C
 
 def test_a_decision_about_a_batch_is_recorded_with_who_and_why(cartlake: Call, own_shop: Path) -> None:
     answer = cartlake("batch", "release", "held", "--why", "looked at it", "--project", own_shop, "--json")
-    assert answer.json["status"] == "ready"
+    assert [one["status"] for one in answer.json] == ["ready"]
     states = cartlake("batch", "show", "held", "--project", own_shop, "--json").json["states"]
     assert states[-1]["reason"] == "looked at it"
     assert states[-1]["actor"]
@@ -214,8 +215,27 @@ def test_a_decision_about_a_batch_is_recorded_with_who_and_why(cartlake: Call, o
         ["ready", "looked", "at", "it"],
         ["rejected", "no", "reason", "given"],
     ]
+    for why in ("test data", "test data"):
+        assert "is rejected" in cartlake("batch", "reject", "held", "--why", why, "--project", own_shop).out
+    assert "is rejected" in cartlake("batch", "reject", "held", "--project", own_shop).out
+    states = cartlake("batch", "show", "held", "--project", own_shop, "--json").json["states"]
+    assert [state["reason"] for state in states][-3:] == ["looked at it", "no reason given", "test data"]
     assert "is ready" in cartlake("batch", "retry", "failed", "--project", own_shop).out
     assert cartlake("batch", "show", "failed", "--project", own_shop, "--json").json["reason"] == "retried"
+
+
+def test_examples_of_a_tie_name_their_files_by_short_hashes(cartlake: Call, own_shop: Path) -> None:
+    head = "product_id,product_name,category,price,currency,created_timestamp"
+    for trigger, price in (("tie_1", "1.50"), ("tie_2", "1.60")):
+        row = f"P-TIE,Oolong,tea,{price},USD,2025-01-03 08:00:00"
+        deliver(own_shop, trigger, f"products_data/source/products_{trigger}.csv", f"{head}\n{row}")
+        cartlake("run", "--project", own_shop)
+    results = cartlake("batch", "show", "tie_2", "--project", own_shop, "--json").json["results"]
+    [whole] = [row["sample_keys"] for row in results if row["rule"] == "sequence_tie"]
+    assert max(map(len, re.findall("[0-9a-f]+", whole))) == 64
+    shown = cartlake("batch", "show", "tie_2", "--project", own_shop).out
+    [line] = [line for line in shown.splitlines() if line.startswith("sequence_tie")]
+    assert max(map(len, re.findall("[0-9a-f]+", line))) == 12
 
 
 def test_a_manifest_is_made_for_the_file_that_none_names(cartlake: Call, own_shop: Path) -> None:

@@ -43,6 +43,7 @@ def test_records_go_out_are_edited_and_come_back(cartlake: Call, shop: Path, tmp
     dry = cartlake(*fix, "--dry-run")
     assert "Dry run: nothing was recorded." in dry.out
     assert "stays out: currency_unknown" in dry.out
+    assert "\n2 records: 1 will pass, 1 will stay out.\n" in dry.out
     assert cartlake("quarantine", "list", "--project", shop).out.count("(fixed)") == 0
     done = cartlake(*fix)
     assert "passes" in done.out

@@ -17,6 +17,7 @@ from cartlake.cli import main
 from cartlake.dashboard.reader import Reader
 from cartlake.dashboard.report import report, write_report
 from cartlake.errors import UsageError
+from cartlake.settings import load_settings
 from tests.cli.conftest import environment
 from tests.dashboard.conftest import IMAGE, SCRIPT, Dashboard
 
@@ -70,6 +71,13 @@ def test_a_report_on_nothing_is_refused_and_leaves_the_old_one(unused: Dashboard
     with pytest.raises(UsageError, match="nothing has run here yet"):
         write_report(unused.shop.lake.settings, path)
     assert path.read_text() == "of yesterday"
+
+
+def test_a_report_on_a_folder_that_is_no_project_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        write_report(load_settings(tmp_path), tmp_path / "report.html")
+    assert refused.value.code == "not_a_project"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_report_in_a_folder_that_is_not_there_is_refused(unused: Dashboard, tmp_path: Path) -> None:

@@ -50,8 +50,10 @@ def test_a_rollback_holds_all_that_came_after_and_a_release_brings_it_back(shop:
     assert shop.lake.verify(deep=True).findings == ()
     shop.lake.rebuild()
     assert shop.production() == first, "and out of a rebuild"
-    shop.lake.release("b3", "it was right")
-    shop.lake.release("b2", "it was right too")
+    with pytest.raises(UsageError, match="b4"):
+        shop.lake.release_all(["b2", "b4"])
+    assert shop.lake.batch("b2").report.batch.status == "held"
+    assert [one.batch.batch_id for one in shop.lake.release_all(["b3", "b2", "b3"], "it was right")] == ["b3", "b2"]
     assert {report.batch.status for report in shop.run().batches} == {BatchStatus.PUBLISHED}
     assert shop.production() == last
 

@@ -42,6 +42,9 @@ Set = Annotated[
         show_default=False,
     ),
 ]
+Why = Annotated[
+    str | None, typer.Option("--why", metavar="TEXT", help="The reason, for the record.", show_default=False)
+]
 Limit = Annotated[
     int | None,
     typer.Option(

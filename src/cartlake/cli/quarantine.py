@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from cartlake.cli.options import HERE, AsJson, Limit, Project, opened, taking
+from cartlake.cli.options import HERE, AsJson, Limit, Project, Why, opened, taking
 from cartlake.cli.output import Output, lines, plain
 from cartlake.errors import UsageError
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 OfBatch = Annotated[str | None, typer.Option("--batch", metavar="ID", help="Of this batch only.")]
 OfFeed = Annotated[str | None, typer.Option("--feed", metavar="FEED", help="Of this feed only.")]
-Why = Annotated[
-    str | None, typer.Option("--why", metavar="TEXT", help="The reason, for the record.", show_default=False)
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be decided, and what would pass.")]
 _LISTED = ("id", "file", "line", "reasons", "record")
 _DECIDED = ("id", "file", "line", "decided", "then")
@@ -237,7 +234,9 @@ def _decision(record: RecordDecision) -> list[str]:
 
 
 def _consequences(report: DecisionReport) -> Sequence[str]:
-    said = ["Dry run: nothing was recorded."] if report.dry_run else []
+    passing, count = sum(record.passes for record in report.records), len(report.records)
+    said = [f"{count:,} record{'' if count == 1 else 's'}: {passing:,} will pass, {count - passing:,} will stay out."]
+    said += ["Dry run: nothing was recorded."] if report.dry_run else []
     if report.batches:
         will = "would stage the files again and repair" if report.dry_run else "stages the files again and repairs"
         said.append(f"The next run {will} {_named(report.batches)}.")

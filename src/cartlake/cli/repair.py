@@ -11,16 +11,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cartlake.cli import quarantine
-from cartlake.cli.options import HERE, REPAIR, AsJson, EngineName, Project, Set, Wait, opened, taking
+from cartlake.cli.options import HERE, REPAIR, AsJson, EngineName, Project, Set, Wait, Why, opened, taking
 from cartlake.cli.output import Output, plain, seconds, word
 from cartlake.cli.views import COUNTS, advice, batch_table, short
+from cartlake.core.names import short_hashes
 
 if TYPE_CHECKING:
     from cartlake.queries import BatchDetail, BatchReport
 
 BatchId = Annotated[str, typer.Argument(metavar="ID", help="The batch.", show_default=False)]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the record.", show_default=False)]
-_NO_REASON = "no reason given"
 
 
 def register(app: typer.Typer) -> None:
@@ -55,18 +54,26 @@ def batch_show(batch_id: BatchId, project: Project = HERE, as_json: AsJson = Fal
     out.show(*_batch_page(out, found))
 
 
-def release(batch_id: BatchId, why: Why = _NO_REASON, project: Project = HERE, as_json: AsJson = False) -> None:
-    """Let a held batch through: the next run publishes it."""
+def release(
+    batch_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The batches.", show_default=False)],
+    why: Why = None,
+    project: Project = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Let held batches through, all of them or none: the next run publishes them."""
     out = Output(as_json)
     with opened(project) as lake:
-        _decided(out, lake.release(batch_id, why), "the next run publishes it")
+        reports = lake.release_all(batch_ids, **_reason(why))
+    out.document([report.to_json() for report in reports])
+    for report in reports:
+        _told(out, report, "the next run publishes it")
 
 
-def reject(batch_id: BatchId, why: Why = _NO_REASON, project: Project = HERE, as_json: AsJson = False) -> None:
+def reject(batch_id: BatchId, why: Why = None, project: Project = HERE, as_json: AsJson = False) -> None:
     """Leave a batch out; a published one is taken out of every table at once."""
     out = Output(as_json)
     with opened(project) as lake:
-        _decided(out, lake.reject(batch_id, why), "nothing of it is in the published tables")
+        _decided(out, lake.reject(batch_id, **_reason(why)), "nothing of it is in the published tables")
 
 
 def retry(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -> None:
@@ -93,6 +100,14 @@ def rollback(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False
 
 def _decided(out: Output, report: BatchReport, consequence: str) -> None:
     out.document(report.to_json())
+    _told(out, report, consequence)
+
+
+def _reason(why: str | None) -> dict[str, str]:
+    return {} if why is None else {"why": why}
+
+
+def _told(out: Output, report: BatchReport, consequence: str) -> None:
     batch = report.batch
     out.show(Text.assemble(short(batch.batch_id), " is ", word(batch.status.value), f": {consequence}"))
 
@@ -127,7 +142,7 @@ def _batch_page(out: Output, found: BatchDetail) -> list[RenderableType]:
         table = out.table("rule", "severity", "checked", "failed", "for example", numbers=("checked", "failed"))
         for row in failed:
             counts = plain(row["rows_checked"]), plain(row["rows_failed"])
-            table.add_row(plain(row["rule"]), word(row["severity"]), *counts, plain(row["sample_keys"]))
+            table.add_row(plain(row["rule"]), word(row["severity"]), *counts, short_hashes(plain(row["sample_keys"])))
         parts.append(table)
     return parts
 

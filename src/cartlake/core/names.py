@@ -69,6 +69,11 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
+def short_hashes(text: str) -> str:
+    """The text with as much of each hash of a file as the ids of quarantined records have, for people."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", text)
+
+
 def safe_stem(name: str) -> str:
     """The name without its last suffix as 1 to 40 of `a-z 0-9 _ -`, no reserved device name. Not unique."""
     stem = _slug(_split(name)[0])[:40].strip("-") or "file"

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from cartlake.core.names import printable
+from cartlake.core.names import printable, short_hashes
 
 _HASH = 64
 _CODE = re.compile(r"`([^`<>]+)`")
@@ -126,6 +126,7 @@ FILTERS = {
         seconds,
         short,
         segment,
+        short_hashes,
         words,
         prose,
         first_sentence,

@@ -13,6 +13,7 @@ from cartlake.dashboard.rendering import render_report
 from cartlake.disk import replacing
 from cartlake.errors import UsageError
 from cartlake.ledger import Clock, utc_now
+from cartlake.opening import require_project
 from cartlake.settings import Settings
 
 SECTIONS = ("overview", "business", "quality", "runs")
@@ -22,11 +23,12 @@ _NOTHING = Asked({}, ())
 
 def write_report(settings: Settings, path: Path, clock: Clock = utc_now) -> int:
     """`path` holds the report on the lake as it stands, whole or not at all; its size in bytes. Raises UsageError if
-    nothing has run yet, or if there is no such folder."""
+    this is no project, if nothing has run yet, or if there is no such folder."""
     if not path.parent.is_dir():
         raise UsageError(
             "no_folder", f"there is no folder {path.parent}", hint="Make it, or name another file with -o."
         )
+    require_project(settings)
     reader = Reader(settings)
     try:
         text = report(reader, clock())

@@ -16,27 +16,39 @@ from cartlake.lake.opened import Opened, who
 from cartlake.queries import BatchReport
 from cartlake.rebuild import Rebuild, rebuild
 
+NO_REASON = "no reason given"
+
 
 class Deciding(Opened):
     """See `Lake`."""
 
-    def release(self, batch_id: str, why: str, actor: str | None = None) -> BatchReport:
+    def release(self, batch_id: str, why: str = NO_REASON, actor: str | None = None) -> BatchReport:
         """A held batch is ready and the gate will let it through; who and why are recorded."""
+        return self.release_all([batch_id], why, actor)[0]
+
+    def release_all(
+        self, batch_ids: Sequence[str], why: str = NO_REASON, actor: str | None = None
+    ) -> list[BatchReport]:
+        """All these held batches are released, or, if one of them cannot be, none. Raises UsageError."""
         with self._door.locked() as context:
             runs.settle_published(context)
-            batch = queries.find_batch(context, batch_id)
-            if batch.status is not BatchStatus.HELD:
-                raise _wrong_state(batch, "only a held batch can be released")
-            released = replace(batch, status=BatchStatus.READY, is_released=True, reason=why, actor=actor or who())
-            context.ledger.record_batches([released])
-            return queries.batch_reports(context, [batch_id])[0]
+            batches = [queries.find_batch(context, batch_id) for batch_id in dict.fromkeys(batch_ids)]
+            for batch in batches:
+                if batch.status is not BatchStatus.HELD:
+                    raise _wrong_state(batch, "only a held batch can be released")
+            by = actor or who()
+            context.ledger.record_batches(
+                replace(batch, status=BatchStatus.READY, is_released=True, reason=why, actor=by) for batch in batches
+            )
+            return queries.batch_reports(context, [batch.batch_id for batch in batches])
 
-    def reject(self, batch_id: str, why: str, actor: str | None = None) -> BatchReport:
-        """Nothing of the batch is in production, and it stays out; a published one is taken out at once."""
+    def reject(self, batch_id: str, why: str = NO_REASON, actor: str | None = None) -> BatchReport:
+        """Nothing of the batch is in production, and it stays out; a published one is taken out at once. Of one
+        that somebody had rejected another reason is recorded."""
         with self._door.locked() as context:
             runs.recover(context)
             batch = queries.find_batch(context, batch_id)
-            if batch.status is BatchStatus.REJECTED:
+            if batch.status is BatchStatus.REJECTED and (not batch.actor or why in (NO_REASON, batch.reason)):
                 return queries.batch_reports(context, [batch_id])[0]
             if batch.status is BatchStatus.PUBLISHED:
                 withdraw.take_out(context, batch)
