@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cartlake import health
@@ -15,12 +16,14 @@ from cartlake.disk import replacing
 from cartlake.errors import CartlakeError
 from cartlake.lock import STATE_FOLDER
 from cartlake.outbound import Undelivered, post_json
-from cartlake.settings import Alerts, Settings
+from cartlake.settings import Settings
 from cartlake.tasks.context import Context
 
 RECENT = timedelta(days=7)
 """For how long a failed rule is news."""
 _FILE = "alerts.json"
+_Way = Callable[[bytes], None]
+"""Delivers a document. Raises Undelivered."""
 
 
 def is_wanted(settings: Settings) -> bool:
@@ -28,17 +31,23 @@ def is_wanted(settings: Settings) -> bool:
 
 
 def alert(context: Context, failure: CartlakeError | None = None) -> None:
-    """Whoever is to be told knows what is new; `failure` ended the run. What could not be delivered is told the next
-    time. Raises Undelivered."""
+    """Whoever is to be told knows what is new; `failure` ended the run. What one of them did not take that one is told
+    the next time. Raises Undelivered."""
     settings = context.settings
     every = [*_alerts(context, context.ledger.now()), *([run_alert(failure)] if failure else [])]
     found = [each for each in every if each.kind in settings.alerts.on]
-    told = _told(settings)
-    new = untold(found, told)
-    if new:
-        deliver(settings, new)
-    if {each.key for each in found} != told:
-        _remember(settings, [each.key for each in found])
+    told, failures = _told(settings), list[str]()
+    known: dict[str, list[str]] = {}
+    for name, send in _ways(settings).items():
+        before = told.get(name, [])
+        new = untold(found, before)
+        failed = _failures(settings, {name: send}, new) if new else []
+        known[name] = [each.key for each in found if not failed or each.key in before]
+        failures += failed
+    if known != told:
+        _remember(settings, known)
+    if failures:
+        raise Undelivered("; ".join(failures))
 
 
 def _alerts(context: Context, now: datetime) -> list[Alert]:
@@ -69,19 +78,42 @@ def _broken_rules(context: Context, since: datetime) -> list[Alert]:
 
 
 def deliver(settings: Settings, alerts: Sequence[Alert]) -> None:
-    """The webhook has taken the document, and the command was given it and ended with 0. Raises Undelivered."""
-    body = json.dumps(document(settings.project.name, alerts)).encode()
-    to: Alerts = settings.alerts
+    """The webhook has taken the document, and the command was given it and ended with 0. Raises Undelivered, once both
+    were tried."""
+    failures = _failures(settings, _ways(settings), alerts)
+    if failures:
+        raise Undelivered("; ".join(failures))
+
+
+def _ways(settings: Settings) -> dict[str, _Way]:
+    """How those who are to be told are told, by the names of the settings."""
+    to, ways = settings.alerts, dict[str, _Way]()
     if to.webhook is not None:
-        try:
-            post_json(to.webhook, body, {}, to.timeout_seconds)
-        except Undelivered as error:
-            raise Undelivered(f"the webhook: {error}") from None
+        ways["webhook"] = partial(_post, to.webhook, to.timeout_seconds)
     if to.command:
-        _run(to.command, body, to.timeout_seconds, settings.project)
+        ways["command"] = partial(_run, to.command, to.timeout_seconds, settings.project)
+    return ways
 
 
-def _run(command: Sequence[str], body: bytes, seconds: float, folder: Path) -> None:
+def _failures(settings: Settings, ways: Mapping[str, _Way], alerts: Sequence[Alert]) -> list[str]:
+    """The alerts were sent each of these ways; what came of it where they were not taken."""
+    body, failures = json.dumps(document(settings.project.name, alerts)).encode(), []
+    for send in ways.values():
+        try:
+            send(body)
+        except Undelivered as error:
+            failures.append(str(error))
+    return failures
+
+
+def _post(address: str, seconds: float, body: bytes) -> None:
+    try:
+        post_json(address, body, {}, seconds)
+    except Undelivered as error:
+        raise Undelivered(f"the webhook: {error}") from None
+
+
+def _run(command: Sequence[str], seconds: float, folder: Path, body: bytes) -> None:
     """The command gets the document on its standard input; what it prints is nobody's."""
     try:
         ended = subprocess.run(  # noqa: S603 - the person who wrote the settings chose the program
@@ -101,15 +133,17 @@ def _run(command: Sequence[str], body: bytes, seconds: float, folder: Path) -> N
         raise Undelivered(f"the command ended with {ended.returncode}")
 
 
-def _told(settings: Settings) -> set[str]:
-    """What has been told; nothing if the file is gone or no longer ours."""
+def _told(settings: Settings) -> dict[str, list[str]]:
+    """What each way has told; nothing if the file is gone or no longer ours. A list was once for all of them."""
     try:
-        return {str(key) for key in json.loads((settings.project / STATE_FOLDER / _FILE).read_text("utf-8"))}
+        found = json.loads((settings.project / STATE_FOLDER / _FILE).read_text("utf-8"))
+        by_way = found if isinstance(found, dict) else dict.fromkeys(_ways(settings), found)
+        return {name: [str(key) for key in keys] for name, keys in by_way.items()}
     except (OSError, ValueError, TypeError):
-        return set()
+        return {}
 
 
-def _remember(settings: Settings, told: Sequence[str]) -> None:
+def _remember(settings: Settings, told: Mapping[str, Sequence[str]]) -> None:
     path = settings.project / STATE_FOLDER / _FILE
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as beside:

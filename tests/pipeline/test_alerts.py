@@ -103,6 +103,28 @@ def test_a_command_reads_the_alerts_on_its_standard_input(tmp_path: Path) -> Non
     shop.lake.close()
 
 
+def test_each_is_told_once_whatever_becomes_of_the_other(tmp_path: Path, webhook: Listener) -> None:
+    program = "import sys, pathlib; pathlib.Path('told').open('a').write(sys.stdin.read() + chr(10))"
+    project = tmp_path / "shop"
+    shop = shop_at(project, webhook=webhook.address, command=[sys.executable, "-c", program])
+    webhook.answer = 500
+    shop.deliver("b1", orders="colour,shape\nred,round\n")
+    for _ in range(2):
+        assert shop.run().notices == ("alerts: the webhook: answered with 500; the run itself is not concerned",)
+    webhook.answer = 200
+    assert (shop.run().notices, shop.run().notices) == ((), ())
+    assert len(webhook.taken) == 3, "until it took it"
+    [told] = (project / "told").read_text().splitlines()
+    assert kinds(json.loads(told)) == kinds(webhook.taken[-1]) == [("failed", "b1")]
+    shop.lake.close()
+    shop = shop_at(tmp_path / "other", webhook=webhook.address, command=["no-such-program-anywhere"])
+    shop.deliver("b1", orders="colour,shape\nred,round\n")
+    for _ in range(2):
+        assert "could not be started" in shop.run().notices[0]
+    assert len(webhook.taken) == 4, "not again because the other did not take it"
+    shop.lake.close()
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
