@@ -105,6 +105,14 @@ def test_an_unforeseen_error_ends_with_3_and_shows_no_data(
     assert "Jane" not in answer.out + answer.err + told.out + told.err
 
 
+@pytest.mark.parametrize("command", [("report",), ("export", "orders")])
+def test_a_place_that_the_system_refuses_is_no_defect(cartlake: Call, shop: Path, command: tuple[str, ...]) -> None:
+    answer = cartlake(*command, "-o", f"{'x' * 300}.csv", "--project", shop)
+    assert answer.code == 3
+    assert "File name too long" in answer.err
+    assert "defect" not in answer.err
+
+
 def test_debug_shows_the_traceback_of_an_unforeseen_error(
     cartlake: Call, shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

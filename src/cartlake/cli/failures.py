@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import typer
 
-from cartlake.errors import CartlakeError, ConfigError, UsageError
+from cartlake.errors import CartlakeError, ConfigError, EngineError, UsageError
 
 EXTRAS = {
     "dashboard": ("the dashboard", {"jinja2", "markupsafe", "starlette", "uvicorn"}),
@@ -15,6 +16,7 @@ EXTRAS = {
     "spark": ("the Spark engine", {"grpc", "pandas", "pyarrow", "pyspark"}),
     "xlsx": ("Excel output", {"xlsxwriter"}),
 }
+_REFUSALS = {errno.EACCES, errno.EDQUOT, errno.ENAMETOOLONG, errno.ENOSPC, errno.EPERM, errno.EROFS}
 _ClickUsageError = typer.BadParameter.__mro__[1]  # where its module is depends on typer's version
 
 
@@ -25,6 +27,10 @@ def explained(error: Exception) -> CartlakeError:
         return error
     if isinstance(error, _ClickUsageError):
         return _misused(error)
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "Is the disk full, the name too long, or is this user not allowed to write there?"
+        return EngineError("file_refused", f"{where}{error.strerror}", hint=hint)
     if os.environ.get("CARTLAKE_DEBUG") == "1":
         import traceback
 
