@@ -207,7 +207,7 @@ def require_archived(context: Context, batch_id: str) -> None:
     gone = [f.file_name for f in claimed if not (context.settings.archive_folder / f.archive_path).is_file()]
     if gone:
         said = f"the archive no longer has {', '.join(gone)} of batch {batch_id}"
-        raise UsageError("archive_gone", said, hint="Drop the file again, with a new manifest.")
+        raise UsageError("archive_gone", said, hint="Drop it again with a new manifest, run, then retry.")
 
 
 def new_run_id(context: Context) -> str:
