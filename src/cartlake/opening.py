@@ -49,6 +49,7 @@ class Door:
                     pipeline.create_tables(self.as_it_is())
                     if not anew:
                         settle_definitions(self.as_it_is())
+            runs.require_publications(self.as_it_is())
             self._is_created = True
         return self.as_it_is()
 

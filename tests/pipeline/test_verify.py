@@ -194,6 +194,21 @@ def test_rows_that_are_gone_are_brought_back_from_the_archive(copied: Shop) -> N
     assert copied.production() == before
 
 
+def test_without_the_table_of_publications_nothing_seems_empty(copied: Shop, tmp_path: Path) -> None:
+    before, publications = copied.production(), copied.project / "lake" / "publications"
+    copied.lake.close()
+    publications.rename(tmp_path / "backup")
+    looks: list[Callable[[], object]] = [copied.run, copied.lake.rebuild, copied.lake.batches]
+    for look in looks:
+        with pytest.raises(EngineError, match="the table publications is empty"):
+            look()
+    shutil.rmtree(publications)
+    (tmp_path / "backup").rename(publications)
+    copied.lake.close()
+    assert copied.production() == before
+    assert copied.lake.verify(deep=True).findings == ()
+
+
 def test_somebody_elses_rows_in_a_published_table_are_found(copied: Shop) -> None:
     """The same version of a customer twice: published by hand, as no merge would let it through."""
     with Lake(copied.project) as lake, lake._door.locked() as context:

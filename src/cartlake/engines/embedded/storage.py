@@ -281,5 +281,5 @@ def committing(name: str) -> Iterator[None]:
             "commit_conflict", f"another process committed to {name} at the same time", hint="Run it again."
         ) from None
     except DeltaError as error:
-        said = f"the files of table {name} are missing or damaged: {str(error).split(':')[0][:200]}"
+        said = f"table {name} cannot be read or written, perhaps files are missing: {str(error).split(':')[0][:200]}"
         raise EngineError("engine_failed", said, hint=ASK_VERIFY) from None
