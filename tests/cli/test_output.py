@@ -14,8 +14,10 @@ from rich.text import Text
 
 from cartlake.cli.options import opened
 from cartlake.cli.output import Output, encode, lines, plain, seconds
+from cartlake.cli.quarantine import _decided
 from cartlake.cli.views import batch_table
 from cartlake.core.batch import Batch, BatchStatus
+from cartlake.core.deciding import DecisionReport, RecordDecision
 from cartlake.core.entries import Counts
 from cartlake.queries import BatchReport
 
@@ -132,6 +134,14 @@ def test_rows_too_wide_for_a_terminal_are_shown_a_value_a_line(monkeypatch: pyte
     assert "─" in terminal.getvalue()
     Output().grid(["name", "revenue", "remark"], [["Ann", "12,345.67", "y" * 70]], ["revenue"])
     assert f"name     Ann\nrevenue  12,345.67\nremark   {'y' * 70}\n" in terminal.getvalue()
+
+
+def test_who_decides_about_many_records_is_told_how_to_see_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = RecordDecision("f-1", "b1", "orders", "o.csv", 2, "discard", True, (), ("key_missing",), (), True)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(sys, "stderr", told := StringIO())
+    _decided(Output(), DecisionReport((record,) * 300, ("b1",), (), False), "Nothing changes.")
+    assert "of 300 rows are shown; --json shows more" in told.getvalue()
 
 
 class Terminal(StringIO):

@@ -86,10 +86,10 @@ class Output:
         """How many of the rows are shown: not more than fit a few screens, all in a pipe, `limit` where it is given."""
         return min(len(rows), limit or (_SCREEN_ROWS if self.is_terminal else len(rows)))
 
-    def rest(self, rows: Sequence[object], shown: int) -> None:
-        """Says that rows were left out."""
+    def rest(self, rows: Sequence[object], shown: int, option: str = "--limit") -> None:
+        """Says that rows were left out, and which option has them."""
         if shown < len(rows):
-            self.notices([f"{shown:,} of {len(rows):,} rows are shown; --limit shows more"])
+            self.notices([f"{shown:,} of {len(rows):,} rows are shown; {option} shows more"])
 
     def grid(self, columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:
         """Rows of any number and width: aligned in a pipe; on a terminal a table, or a line for each value where a row

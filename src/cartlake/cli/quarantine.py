@@ -222,7 +222,7 @@ def _decided(out: Output, report: DecisionReport, nothing: str) -> None:
         out.show(table)
     else:
         out.grid(_DECIDED, rows, numbers=("line",))
-    out.rest(report.records, most)
+    out.rest(report.records, most, "--json")
     out.show("", *_consequences(report))
 
 
