@@ -98,6 +98,22 @@ def test_a_misspelt_column_of_a_models_own_is_told_with_the_right_name(project: 
     assert "`order_status`" in str(refused.value.hint)
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH o AS (SELECT order_id FROM orders) SELECT o.order_id,\n o.order_status AS shown FROM o",
+        "SELECT o.order_id,\n order_status AS shown FROM orders o JOIN orders other ON o.order_id = other.order_id",
+    ],
+)
+def test_a_column_that_a_step_left_out_or_that_two_relations_have_is_not_called_unknown(
+    project: Path, sql: str
+) -> None:
+    add_view(project, sql)
+    with pytest.raises(ModelError, match="`order_status` is read where nothing has it, or where several") as refused:
+        models(project)
+    assert (refused.value.file, refused.value.line) == ("models/lines.sql", 2)
+
+
 def test_columns_that_files_may_still_bring_are_not_asked_for(project: Path) -> None:
     add_view(project, "SELECT order_id, gift_note AS shown FROM orders")
     with pytest.raises(ModelError, match="gift_note"):

@@ -17,7 +17,7 @@ from cartlake.core.closest import closest
 from cartlake.core.contract import Contract
 from cartlake.core.dialect import query_tree
 from cartlake.core.ledger_views import LEDGER_VIEWS
-from cartlake.core.lineage import COPIED, flows_of_model, schema_of
+from cartlake.core.lineage import COPIED, as_mapping, flows_of_model, schema_of
 from cartlake.core.memo import remembered
 from cartlake.core.model import BATCH_COUNTS, EARLIER_COUNTS, PUBLICATION, Model
 from cartlake.core.syntax import place_of
@@ -69,26 +69,24 @@ def _require_columns(model: Model, types: Mapping[str, Sequence[Column]]) -> Non
         return
     used = next((each for each in query_tree(model.sql).find_all(exp.Column) if each.name == column), None)
     line, place = (None, None) if used is None else place_of(used)
-    near = closest(column, {each.name for name in model.inputs for each in types[name]})
-    raise ModelError(
-        "column_unknown",
-        f"`{column}` is in nothing that the query reads: {', '.join(model.inputs)}",
-        file=model.path,
-        line=line,
-        column=place,
-        hint=f"{near} A contract keeps the names that models read, and gives those of its files as `sourceNames`; or"
-        " bring a model of your own, under the same name in the folder `models`.",
-    )
+    there = {each.name for name in model.inputs for each in types[name]}
+    if column in there:
+        said = f"`{column}` is read where nothing has it, or where several have it"
+        hint = "A step has only what it selects; where several relations have a column, say which (`o.name`)."
+    else:
+        said = f"`{column}` is in nothing that the query reads: {', '.join(model.inputs)}"
+        hint = (
+            f"{closest(column, there) or ''} A contract keeps the names that models read, and gives those of its files"
+            " as `sourceNames`; or bring a model of your own, under the same name in the folder `models`."
+        ).strip()
+    raise ModelError("column_unknown", said, file=model.path, line=line, column=place, hint=hint)
 
 
 @remembered
 def _unresolved(sql: str, schema: tuple[str, ...]) -> str | None:
     """The first column of a query that none of the relations has."""
-    columns: dict[str, object] = {
-        name: dict.fromkeys(names, "string") for name, *names in (text.split() for text in schema)
-    }
     try:
-        qualify(query_tree(sql), dialect="spark", schema=columns, identify=False, quote_identifiers=False)
+        qualify(query_tree(sql), dialect="spark", schema=as_mapping(schema), identify=False, quote_identifiers=False)
     except OptimizeError as error:
         found = _UNRESOLVED.match(str(error))
         return found[1] if found else str(error)
@@ -97,8 +95,9 @@ def _unresolved(sql: str, schema: tuple[str, ...]) -> str | None:
 
 def _require_room(model: Model, types: Mapping[str, Sequence[Column]]) -> None:
     own = {column.name: column.type for column in model.columns}
+    read = {(name, column.name): column.type for name in model.inputs for column in types.get(name, ())}
     for flow in flows_of_model(model, types):
-        given = {column.name: column.type for column in types.get(flow.from_relation, ())}.get(flow.from_column)
+        given = read.get((flow.from_relation, flow.from_column))
         if flow.how == COPIED and given is not None and not _has_room(given, own[flow.column]):
             source = f"{flow.from_relation}.{flow.from_column}"
             raise ModelError(

@@ -172,11 +172,15 @@ def schema_of(model: Model, types: Mapping[str, Sequence[Column]]) -> tuple[str,
     return tuple(" ".join((name, *_names(types[name]))) for name in model.inputs if name in types)
 
 
+def as_mapping(schema: tuple[str, ...]) -> dict[str, object]:
+    """What `schema_of` tells, as sqlglot wants it; the types of columns do not matter to it."""
+    return {name: dict.fromkeys(names, "string") for name, *names in (text.split() for text in schema)}
+
+
 @remembered
 def _flows(sql: str, schema: tuple[str, ...]) -> tuple[str, ...]:
     """Of a query over relations, as `schema_of` tells them: `column relation column how` for each flow."""
-    columns = {name: dict.fromkeys(names, "string") for name, *names in (text.split() for text in schema)}
-    found = lineage(None, query_tree(sql), schema=columns, dialect="spark", trim_selects=False, copy=False)
+    found = lineage(None, query_tree(sql), schema=as_mapping(schema), dialect="spark", trim_selects=False, copy=False)
     return tuple(
         " ".join((column, relation, from_column, how))
         for column, node in found.items()
