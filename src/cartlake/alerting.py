@@ -41,13 +41,12 @@ def alert(context: Context, failure: CartlakeError | None = None) -> None:
     for name, send in _ways(settings).items():
         before = told.get(name, [])
         new = untold(found, before)
-        failed = _failures(settings, {name: send}, new) if new else []
-        known[name] = [each.key for each in found if not failed or each.key in before]
-        failures += failed
+        refused = _failure(settings, send, new) if new else ""
+        known[name] = [each.key for each in found if not refused or each.key in before]
+        failures.append(refused)
     if known != told:
         _remember(settings, known)
-    if failures:
-        raise Undelivered("; ".join(failures))
+    _require_none(failures)
 
 
 def _alerts(context: Context, now: datetime) -> list[Alert]:
@@ -80,9 +79,7 @@ def _broken_rules(context: Context, since: datetime) -> list[Alert]:
 def deliver(settings: Settings, alerts: Sequence[Alert]) -> None:
     """The webhook has taken the document, and the command was given it and ended with 0. Raises Undelivered, once both
     were tried."""
-    failures = _failures(settings, _ways(settings), alerts)
-    if failures:
-        raise Undelivered("; ".join(failures))
+    _require_none([_failure(settings, send, alerts) for send in _ways(settings).values()])
 
 
 def _ways(settings: Settings) -> dict[str, _Way]:
@@ -95,15 +92,18 @@ def _ways(settings: Settings) -> dict[str, _Way]:
     return ways
 
 
-def _failures(settings: Settings, ways: Mapping[str, _Way], alerts: Sequence[Alert]) -> list[str]:
-    """The alerts were sent each of these ways; what came of it where they were not taken."""
-    body, failures = json.dumps(document(settings.project.name, alerts)).encode(), []
-    for send in ways.values():
-        try:
-            send(body)
-        except Undelivered as error:
-            failures.append(str(error))
-    return failures
+def _failure(settings: Settings, send: _Way, alerts: Sequence[Alert]) -> str:
+    """The alerts were sent this way; what is said where they were not taken."""
+    try:
+        send(json.dumps(document(settings.project.name, alerts)).encode())
+    except Undelivered as error:
+        return str(error)
+    return ""
+
+
+def _require_none(failures: Sequence[str]) -> None:
+    if any(failures):
+        raise Undelivered("; ".join(filter(None, failures)))
 
 
 def _post(address: str, seconds: float, body: bytes) -> None:

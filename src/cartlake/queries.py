@@ -11,18 +11,11 @@ from cartlake.core.closest import closest
 from cartlake.core.contract import Contract
 from cartlake.core.entries import BatchFile, Counts, Publication, TaskRun
 from cartlake.core.fitting import relation_types
-from cartlake.core.model import (
-    Case,
-    Model,
-    case_difference,
-    case_relations,
-)
+from cartlake.core.model import Case, Model, case_difference, case_relations
 from cartlake.core.retention import require_kept
 from cartlake.core.sqltext import name, names
 from cartlake.core.table import STRING, Column
-from cartlake.core.tables import (
-    VALIDATION_RESULTS,
-)
+from cartlake.core.tables import VALIDATION_RESULTS
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.published import define_published, published_names

@@ -11,14 +11,12 @@ import duckdb
 import pytest
 from tests.bareduck import bare_duck
 
-from cartlake.core import known
 from cartlake.core.contract import Contract, Field
 from cartlake.core.dialect import compile_sql
-from cartlake.core.ledger_views import LEDGER_VIEWS
+from cartlake.core.fitting import relation_types
 from cartlake.core.model import (
     BATCH_COUNTS,
     EARLIER_COUNTS,
-    PUBLICATION,
     Case,
     Model,
     case_difference,
@@ -27,8 +25,6 @@ from cartlake.core.model import (
     parse_model,
 )
 from cartlake.core.odcs import parse_contract
-from cartlake.core.table import Column
-from cartlake.core.tables import history_table
 from cartlake.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"
@@ -57,17 +53,7 @@ CONTRACTS = _contracts()
 MODELS = {model.name: model for model in _models()}
 
 
-def _relation_types() -> dict[str, tuple[Column, ...]]:
-    """The columns of every relation that a model may read."""
-    types = {"publication": PUBLICATION, "batch_counts": BATCH_COUNTS, "earlier_counts": EARLIER_COUNTS}
-    types |= {name: table.columns for name, (table, _) in LEDGER_VIEWS.items()}
-    for feed, contract in CONTRACTS.items():
-        types |= {contract.table: history_table(contract).columns, f"batch_{feed}": known.batch_columns(contract)}
-        types |= {f"known_{feed}": known.known_columns(contract), f"ended_{feed}": known.ended_columns(contract)}
-    return types | {model.name: model.columns for model in MODELS.values()}
-
-
-TYPES = _relation_types()
+TYPES = relation_types([*CONTRACTS.values()], [*MODELS.values()])
 
 
 @pytest.fixture

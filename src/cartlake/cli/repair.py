@@ -63,7 +63,7 @@ def release(
     """Let held batches through, all of them or none: the next run publishes them."""
     out = Output(as_json)
     with opened(project) as lake:
-        reports = lake.release_all(batch_ids, **_reason(why))
+        reports = lake.release_all(batch_ids, why)
     out.document([report.to_json() for report in reports])
     for report in reports:
         _told(out, report, "the next run publishes it")
@@ -73,7 +73,7 @@ def reject(batch_id: BatchId, why: Why = None, project: Project = HERE, as_json:
     """Leave a batch out; a published one is taken out of every table at once."""
     out = Output(as_json)
     with opened(project) as lake:
-        _decided(out, lake.reject(batch_id, **_reason(why)), "nothing of it is in the published tables")
+        _decided(out, lake.reject(batch_id, why), "nothing of it is in the published tables")
 
 
 def retry(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False) -> None:
@@ -101,10 +101,6 @@ def rollback(batch_id: BatchId, project: Project = HERE, as_json: AsJson = False
 def _decided(out: Output, report: BatchReport, consequence: str) -> None:
     out.document(report.to_json())
     _told(out, report, consequence)
-
-
-def _reason(why: str | None) -> dict[str, str]:
-    return {} if why is None else {"why": why}
 
 
 def _told(out: Output, report: BatchReport, consequence: str) -> None:

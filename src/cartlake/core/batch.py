@@ -76,9 +76,14 @@ class Batch:
         return self.triggered_at or datetime.combine(self.batch_date or date.min, time(), UTC)
 
     @property
+    def is_restaged(self) -> bool:
+        """Its claimed files are to be read again, and it waits for no others."""
+        return self.restage and self.status is not BatchStatus.WAITING
+
+    @property
     def is_decided(self) -> bool:
         """Somebody let it through, or changed it after it was published: its content stands."""
-        return self.is_released or (self.restage and self.status is not BatchStatus.WAITING)
+        return self.is_released or self.is_restaged
 
     @property
     def newness(self) -> tuple[datetime, date, str]:

@@ -16,18 +16,18 @@ from cartlake.lake.opened import Opened, who
 from cartlake.queries import BatchReport
 from cartlake.rebuild import Rebuild, rebuild
 
-NO_REASON = "no reason given"
+_NO_REASON = "no reason given"
 
 
 class Deciding(Opened):
     """See `Lake`."""
 
-    def release(self, batch_id: str, why: str = NO_REASON, actor: str | None = None) -> BatchReport:
+    def release(self, batch_id: str, why: str | None = None, actor: str | None = None) -> BatchReport:
         """A held batch is ready and the gate will let it through; who and why are recorded."""
         return self.release_all([batch_id], why, actor)[0]
 
     def release_all(
-        self, batch_ids: Sequence[str], why: str = NO_REASON, actor: str | None = None
+        self, batch_ids: Sequence[str], why: str | None = None, actor: str | None = None
     ) -> list[BatchReport]:
         """All these held batches are released, or, if one of them cannot be, none. Raises UsageError."""
         with self._door.locked() as context:
@@ -36,24 +36,25 @@ class Deciding(Opened):
             for batch in batches:
                 if batch.status is not BatchStatus.HELD:
                     raise _wrong_state(batch, "only a held batch can be released")
-            by = actor or who()
+            by, said = actor or who(), _said(why)
             context.ledger.record_batches(
-                replace(batch, status=BatchStatus.READY, is_released=True, reason=why, actor=by) for batch in batches
+                replace(batch, status=BatchStatus.READY, is_released=True, reason=said, actor=by) for batch in batches
             )
             return queries.batch_reports(context, [batch.batch_id for batch in batches])
 
-    def reject(self, batch_id: str, why: str = NO_REASON, actor: str | None = None) -> BatchReport:
+    def reject(self, batch_id: str, why: str | None = None, actor: str | None = None) -> BatchReport:
         """Nothing of the batch is in production, and it stays out; a published one is taken out at once. Of one
         that somebody had rejected another reason is recorded."""
+        said = _said(why)
         with self._door.locked() as context:
             runs.recover(context)
             batch = queries.find_batch(context, batch_id)
-            if batch.status is BatchStatus.REJECTED and (not batch.actor or why in (NO_REASON, batch.reason)):
+            if batch.status is BatchStatus.REJECTED and (not batch.actor or said in (_NO_REASON, batch.reason)):
                 return queries.batch_reports(context, [batch_id])[0]
             if batch.status is BatchStatus.PUBLISHED:
                 withdraw.take_out(context, batch)
             rejected = replace(
-                batch, status=BatchStatus.REJECTED, restage=False, run_id=None, reason=why, actor=actor or who()
+                batch, status=BatchStatus.REJECTED, restage=False, run_id=None, reason=said, actor=actor or who()
             )
             context.ledger.record_batches([rejected])
             return queries.batch_reports(context, [batch_id])[0]
@@ -93,6 +94,10 @@ class Deciding(Opened):
         """A manifest for the landed files that no batch names, one per date (all for `batch_date` if given)."""
         with self._door.locked() as context:
             return runs.announce_landed(context, batch_date)
+
+
+def _said(why: str | None) -> str:
+    return _NO_REASON if why is None else why
 
 
 def _wrong_state(batch: Batch, why: str) -> UsageError:

@@ -86,8 +86,7 @@ class Running(Opened):
             runs.survey(context)
             batch = queries.find_batch(context, batch_id)
             run_id = batch.run_id
-            is_restaged = batch.restage and batch.status is not BatchStatus.WAITING
-            if run_id is None and not (is_restaged or batch.status is BatchStatus.READY):
+            if run_id is None and not (batch.is_restaged or batch.status is BatchStatus.READY):
                 return None, (f"{batch_id} is {batch.status}: {task} changes nothing",)
         if run_id is not None and run_id in known:
             return joined(context, known[run_id]), ()

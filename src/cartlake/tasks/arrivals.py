@@ -25,13 +25,18 @@ _MOST_NAMES = 5
 
 def look(context: Context) -> tuple[Landing, Known]:
     """Landing as it is now, and the ledger's knowledge with the contents of the landed files that decide something."""
-    settings = context.settings
-    seen = landing.look(settings.landing_folder, _folders(context), settings.landing.manifests)
-    seen = replace(seen, notices=(*seen.notices, *_strays(settings.landing_folder, _folders(context))))
-    refused = _refused(context)
+    settings, folders = context.settings, _folders(context)
+    seen = landing.look(settings.landing_folder, folders, settings.landing.manifests)
+    seen = replace(seen, notices=(*seen.notices, *_strays(settings.landing_folder, folders)))
     batches, manifests = context.ledger.recorded_batches()
-    known = Known(batches, _claimed(context, batches), manifests, refused=refused, rejected_in=_rejected_in(context))
-    known = replace(known, unread=_unread(settings.landing_folder, {*_folders(context), settings.landing.manifests}))
+    known = Known(
+        batches,
+        _claimed(context, batches),
+        manifests,
+        refused=_refused(context),
+        rejected_in=_rejected_in(context),
+        unread=_unread(settings.landing_folder, {*folders, settings.landing.manifests}),
+    )
     return seen, _hashed(context, seen, known)
 
 

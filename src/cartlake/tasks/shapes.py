@@ -56,12 +56,12 @@ def changed_contracts(context: Context) -> tuple[str, ...]:
     notices = []
     for contract in context.contracts:
         files = [file for file in context.ledger.files(contract.feed) if file.status == "staged"]
-        earlier = [file for file in files if file.contract_hash != contract.hash]
-        if earlier and max(files, key=lambda file: file.recorded_at or _EPOCH) in earlier:
+        if files and max(files, key=lambda file: file.recorded_at or _EPOCH).contract_hash != contract.hash:
+            earlier = sum(file.contract_hash != contract.hash for file in files)
             notices.append(
                 f"the contract of {contract.feed} is another one than before: its rules, names and formats hold for"
-                f" files from now on; `cartlake batch retry` and `cartlake rebuild --from-archive` read the"
-                f" {len(earlier):,} of before again"
+                " files from now on; `cartlake batch retry` and `cartlake rebuild --from-archive` read the"
+                f" {earlier:,} of before again"
             )
     return tuple(notices)
 

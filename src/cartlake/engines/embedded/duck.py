@@ -159,12 +159,12 @@ def mapped(doing: str) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, OSError) as error:
-        if isinstance(error, OSError | duckdb.IOException) and any(said in str(error) for said in _NO_SPACE):
+        if isinstance(error, OSError | duckdb.IOException) and any(words in str(error) for words in _NO_SPACE):
             raise EngineError("engine_failed", f"{doing}: no space is left on the disk", hint=_MAKE_ROOM) from None
         quoted = _TEXTS if isinstance(error, duckdb.BinderException | duckdb.CatalogException) else _QUOTED
         said = quoted.sub("'…'", str(error)).split("\n\n")[0].replace("\n", " ")[:500]
         hint = _MORE_MEMORY if isinstance(error, duckdb.OutOfMemoryException) else None
-        if isinstance(error, duckdb.Error) and any(said in str(error) for said in _DAMAGED):
+        if isinstance(error, duckdb.Error) and any(words in str(error) for words in _DAMAGED):
             hint = ASK_VERIFY
         raise EngineError("engine_failed", f"{doing}: {type(error).__name__}: {said}", hint=hint) from None
 
