@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 from cartlake.core.contract import Contract
 from cartlake.core.entries import Counts
 from cartlake.core.model import Severity
-from cartlake.core.quality import FeedFacts, Metric, metrics_of, robust_zscore
+from cartlake.core.quality import FeedFacts, Metric, emptied, metrics_of, robust_zscore
 from cartlake.core.verdict import RuleResult
 from cartlake.project import load_contracts
 
@@ -34,7 +34,7 @@ def facts(
     staged = counts.rows_staged
     present = {field.name: staged - absent.get(field.name, 0) for field in contract.fields}
     findings = (tuple((flagged or {}).items()), tuple((quarantined or {}).items()))
-    return FeedFacts(contract, counts, staged, present, *findings, past=(), delay_hours=Decimal("6.5"))
+    return FeedFacts(contract, counts, staged, present, *findings, past={}, delay_hours=Decimal("6.5"))
 
 
 def result(severity: Severity, checked: int, failed: int) -> RuleResult:
@@ -96,6 +96,24 @@ def test_every_row_rule_is_there_with_its_failures_also_those_that_no_contract_k
         "quote_open": (None, 1, 4),
     }
     assert measured(found, "rule_failures", rule="order_status_unknown").value == 0
+
+
+@pytest.mark.parametrize(
+    ("upserts", "there", "before", "is_told"),
+    [
+        (10, 0, (7, 7), True),
+        (9, 0, (700, 700), False),
+        (1000, 0, (1, 100), True),
+        (999, 0, (1, 100), False),
+        (10, 1, (7, 7), False),
+        (10, 0, (0, 500), False),
+    ],
+)
+def test_a_column_is_emptied_when_ten_values_were_to_be_expected_and_none_came(
+    upserts: int, there: int, before: tuple[int, int], is_told: bool
+) -> None:
+    expected = ["city"] if is_told else []
+    assert emptied(upserts, {"city": there, "phone": 0}, {"city": before, "dropped": (500, 500)}) == expected
 
 
 def test_a_feed_of_repetitions_only_has_counts_and_nothing_to_judge() -> None:

@@ -68,6 +68,15 @@ UNKNOWN_COLUMNS = CheckRule(
     key=("column",),
 )
 
+EMPTIED_COLUMNS = CheckRule(
+    code="emptied_columns",
+    severity="medium",
+    action="report",
+    description="No record has a value in a column in which at least 10 would, if it were as in the batches before; the"
+    " sample names the columns.",
+    key=("column",),
+)
+
 
 def batch_columns(contract: Contract) -> tuple[Column, ...]:
     """`batch_<feed>` for models: the newest event of each key of the batch; `first_at` is the time of the first event

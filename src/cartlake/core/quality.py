@@ -36,6 +36,8 @@ FLAG_WEIGHT = Decimal("0.5")
 """What a flagged record loses; a quarantined one loses all."""
 SEVERITY_WEIGHTS = {"high": Decimal(1), "medium": Decimal("0.5"), "low": Decimal("0.1")}
 RECENT, LEAST_PAST = 30, 7
+LEAST_EXPECTED = 10
+"""Values that are missed when none comes: as many as that fail to come by chance once in 20,000 times (e^-10)."""
 _STEP = Decimal("0.000001")
 
 Findings = Sequence[tuple[frozenset[str], int]]
@@ -59,7 +61,7 @@ class Metric:
 class FeedFacts:
     """What was counted of a feed in a batch, without repetitions. `flagged` and `quarantined` are the codes that
     records of one kind have in common, and how many they are; `present` counts values of staged upserts, which are
-    `upserts` in number; `past` are the rows of earlier batches, the latest first."""
+    `upserts` in number; `past` are the rows of earlier batches by their id, the latest first."""
 
     contract: Contract
     counts: Counts
@@ -67,7 +69,7 @@ class FeedFacts:
     present: Mapping[str, int]
     flagged: Findings
     quarantined: Findings
-    past: Sequence[int]
+    past: Mapping[str, int]
     delay_hours: Decimal
 
     @property
@@ -90,6 +92,16 @@ def metrics_of(feeds: Sequence[FeedFacts], results: Iterable[RuleResult]) -> lis
     return found
 
 
+def emptied(upserts: int, present: Mapping[str, int], before: Mapping[str, tuple[int, int]]) -> list[str]:
+    """The columns of a feed without a value in these upserts, in which at least 10 would have one by the share in the
+    batches before: how many values there were, of how many."""
+    return [
+        column
+        for column, (there, records) in before.items()
+        if present.get(column) == 0 and upserts * there >= LEAST_EXPECTED * records
+    ]
+
+
 def _kept(results: Iterable[RuleResult]) -> Decimal:
     """What the failed cross-table rules leave of a score. Data that are late or say nothing new may be good."""
     left = Decimal(1)
@@ -104,7 +116,7 @@ def _feed_metrics(facts: FeedFacts) -> Iterator[Metric]:
     for name, count in vars(facts.counts).items():
         yield Metric(feed, name, Decimal(count))
     yield Metric(feed, "delay_hours", _rounded(facts.delay_hours))
-    zscore = robust_zscore(facts.counts.rows_in, facts.past)
+    zscore = robust_zscore(facts.counts.rows_in, [*facts.past.values()])
     if zscore is not None:
         yield Metric(feed, "volume_zscore", zscore)
     if facts.records:

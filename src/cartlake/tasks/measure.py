@@ -9,19 +9,19 @@ from decimal import Decimal
 from cartlake.core.batch import Batch
 from cartlake.core.contract import Contract, end_of_day
 from cartlake.core.entries import BatchFile, Counts
-from cartlake.core.quality import DQ_METRICS, FeedFacts, Findings, Metric, metrics_of
+from cartlake.core.known import EMPTIED_COLUMNS
+from cartlake.core.quality import DQ_METRICS, LEAST_EXPECTED, RECENT, FeedFacts, Findings, Metric, emptied
 from cartlake.core.sqltext import name
 from cartlake.core.tables import QUARANTINE, stage_table
 from cartlake.core.verdict import RuleResult
 from cartlake.engines.base import Row
 from cartlake.tasks.context import Context
+from cartlake.tasks.delivered import SAMPLES
 from cartlake.tasks.delivery import day_of
 
 
-def measure(
-    context: Context, batch: Batch, counted: Sequence[BatchFile], results: Sequence[RuleResult], run_id: str
-) -> None:
-    """`dq_metrics` holds exactly this batch's metrics. `counted` are its files and those of the batches before it."""
+def measure(context: Context, batch: Batch, counted: Sequence[BatchFile]) -> list[FeedFacts]:
+    """What the batch brings of each feed. `counted` are its files and those of the batches before it."""
     own = [file for file in counted if file.batch_id == batch.batch_id]
     quarantined = _quarantined(context, own)
     delay = _delay_hours(context, batch)
@@ -34,7 +34,35 @@ def measure(
             past = _past(counted, contract.feed, batch.batch_id)
             refused = quarantined[contract.feed]
             feeds.append(FeedFacts(contract, counts, upserts, present, flagged, refused, past, delay))
-    _record(context, batch, metrics_of(feeds, results), run_id)
+    return feeds
+
+
+def emptied_columns(context: Context, feeds: Sequence[FeedFacts]) -> list[RuleResult]:
+    """Per feed, how many columns are suddenly without values. What was measured before is read if one is."""
+    empty = [facts for facts in feeds if facts.past and facts.upserts >= LEAST_EXPECTED and 0 in facts.present.values()]
+    before = _measured_before(context, empty) if empty else {}
+    results = []
+    for facts in feeds:
+        feed = facts.contract.feed
+        columns = emptied(facts.upserts, facts.present, before.get(feed, {}))
+        sample = ", ".join(f"{feed}.{column}" for column in sorted(columns)[:SAMPLES])
+        checked = len(facts.present) if facts.upserts else 0
+        results.append(RuleResult.of(EMPTIED_COLUMNS, checked, len(columns), sample))
+    return results
+
+
+def _measured_before(context: Context, feeds: Sequence[FeedFacts]) -> dict[str, dict[str, tuple[int, int]]]:
+    """Per feed and column: how many values its latest batches before this one brought, of how many."""
+    latest = {facts.contract.feed: [*facts.past][:RECENT] for facts in feeds}
+    before: dict[str, dict[str, tuple[int, int]]] = {feed: {} for feed in latest}
+    ids = sorted({batch_id for ids in latest.values() for batch_id in ids})
+    context.engine.read("before", DQ_METRICS, where={"metric": ["completeness"], "batch_id": ids})
+    for row in context.engine.rows("SELECT batch_id, feed, column_name, part, whole FROM before"):
+        feed, column = str(row["feed"]), str(row["column_name"])
+        if row["batch_id"] in latest.get(feed, ()):
+            there, records = before[feed].get(column, (0, 0))
+            before[feed][column] = there + _number(row["part"]), records + _number(row["whole"])
+    return before
 
 
 def _quarantined(context: Context, files: Sequence[BatchFile]) -> Mapping[str, Findings]:
@@ -79,13 +107,13 @@ def _staged(context: Context, contract: Contract, files: Sequence[BatchFile]) ->
     return _sum(rows, "n"), present, flagged
 
 
-def _past(counted: Sequence[BatchFile], feed: str, batch_id: str) -> list[int]:
+def _past(counted: Sequence[BatchFile], feed: str, batch_id: str) -> dict[str, int]:
     """The rows of the feed in other batches, the latest first."""
     rows: dict[tuple[str, str], int] = defaultdict(int)
     for file in counted:
         if file.feed == feed and file.batch_id != batch_id:
             rows[file.batch_date.isoformat(), file.batch_id] += file.rows_in
-    return [rows[key] for key in sorted(rows, reverse=True)]
+    return {key[1]: rows[key] for key in sorted(rows, reverse=True)}
 
 
 def _delay_hours(context: Context, batch: Batch) -> Decimal:
@@ -96,7 +124,8 @@ def _delay_hours(context: Context, batch: Batch) -> Decimal:
     return Decimal(round(passed.total_seconds())) / 3600
 
 
-def _record(context: Context, batch: Batch, found: Sequence[Metric], run_id: str) -> None:
+def record_metrics(context: Context, batch: Batch, found: Sequence[Metric], run_id: str) -> None:
+    """`dq_metrics` holds exactly these of the batch."""
     at = context.ledger.now()
     rows = [
         (

@@ -10,10 +10,11 @@ from cartlake.core.entries import BatchFile, Counts
 from cartlake.core.evolution import kept_aside, names_in
 from cartlake.core.known import UNKNOWN_COLUMNS
 from cartlake.core.model import EARLIER_COUNTS, Model
+from cartlake.core.quality import metrics_of
 from cartlake.core.verdict import RuleResult, holding_rules, verdict_of
 from cartlake.tasks.context import Context, TaskResult
 from cartlake.tasks.delivered import SAMPLES, Delivered, compare_with_known, define_delivered, samples
-from cartlake.tasks.measure import measure
+from cartlake.tasks.measure import emptied_columns, measure, record_metrics
 from cartlake.tasks.results import by_rule, record_results
 from cartlake.tasks.snapshots import judge_batch_times
 
@@ -29,9 +30,10 @@ def validate(context: Context, batch: Batch, earlier: Sequence[str], run_id: str
         found += _unknown_columns(context, batch)
         checks = [model for model in context.models if model.kind == "check"]
         found += [result for model in checks for result in _check(context, model, delivered)]
-        results = by_rule(context, found)
+        brought = measure(context, batch, counted)
+        results = by_rule(context, [*found, *emptied_columns(context, brought)])
         record_results(context, batch, results, run_id)
-        measure(context, batch, counted, results, run_id)
+        record_metrics(context, batch, metrics_of(brought, results), run_id)
     holding = holding_rules(results, context.settings.gate.hold_on)
     judged = replace(
         batch,
