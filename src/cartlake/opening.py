@@ -13,6 +13,7 @@ from cartlake.engines.scratch import sweep
 from cartlake.errors import ConfigError, UsageError
 from cartlake.ledger import Clock
 from cartlake.lock import LakeLock
+from cartlake.losses import require_ledger, require_publications, require_tables
 from cartlake.owning import require_no_run
 from cartlake.published import show_to_readers
 from cartlake.settings import Settings
@@ -49,7 +50,7 @@ class Door:
                     pipeline.create_tables(self.as_it_is())
                     if not anew:
                         settle_definitions(self.as_it_is())
-            runs.require_publications(self.as_it_is())
+            require_publications(self.as_it_is())
             self._is_created = True
         return self.as_it_is()
 
@@ -73,6 +74,9 @@ class Door:
         """
         with self._held():
             context = self.context(anew=anew)
+            require_ledger(context)
+            if not anew:
+                require_tables(context)
             if not beside_runs:
                 require_no_run(context)
             sweep(self._settings.project)

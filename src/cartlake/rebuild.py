@@ -11,6 +11,7 @@ from cartlake.core.definition import differences, is_read_anew
 from cartlake.core.entries import MaintenanceStep, Publication
 from cartlake.core.retention import MOVE
 from cartlake.errors import ContractError, UsageError
+from cartlake.losses import lost_tables
 from cartlake.runs import published_batches
 from cartlake.tasks.accepted import evolved
 from cartlake.tasks.archive import read_again
@@ -75,9 +76,8 @@ def _publish(context: Context, wanted: Collection[str], since: date | None) -> P
 def _note_a_move(context: Context) -> None:
     """Where the ledger came from elsewhere without the tables, or a table was removed, earlier publications name
     versions that are none of these tables': the ledger says so before there are any."""
-    base = context.ledger.latest_publication()
-    ours = {table.name for table in (*context.production_tables, *context.stage_tables)} & base.tables.keys()
-    if any(context.engine.version(name) < base.tables[name] for name in ours):
+    if lost_tables(context):
+        base = context.ledger.latest_publication()
         said = "tables of earlier publications were removed, or stayed where the ledger came from"
         context.ledger.record_maintenance([MaintenanceStep("lake", MOVE, said, base.publication_id + 1)])
 

@@ -21,9 +21,9 @@ from cartlake.core.production import settled
 from cartlake.core.quiet import perhaps_loaded, quiet_batches
 from cartlake.core.retention import SET_ASIDE
 from cartlake.core.table import Table
-from cartlake.core.tables import LEDGER, MAINTENANCE, PUBLICATIONS, prepared_table
+from cartlake.core.tables import LEDGER, MAINTENANCE, prepared_table
 from cartlake.core.unannounced import misspelt, namesakes, unannounced, unread
-from cartlake.errors import EngineError, Locked, UsageError
+from cartlake.errors import Locked, UsageError
 from cartlake.owning import joined, live_runs, require_unowned, unsettled
 from cartlake.tasks.arrivals import look, write_manifest
 from cartlake.tasks.context import Context
@@ -53,18 +53,6 @@ def recover(context: Context) -> None:
             ledger.record_run(replace(run, status="dead", ended_at=ledger.now()))
     ours = [batch for batch in ledger.batches().values() if batch.run_id not in alive]
     ledger.record_batches(settled(ours, ledger.publications()))
-
-
-def require_publications(context: Context) -> None:
-    """Raises EngineError if batches are published and no publication says so: their table was removed, and everything
-    would seem empty."""
-    if not context.ledger.publications() and published_batches(context):
-        raise EngineError(
-            "publications_lost",
-            f"batches are published, but the table {PUBLICATIONS.name} is empty: what it said is lost",
-            hint="Bring its folder back from a backup, in the place of the one that is there; nothing else knows which"
-            " versions of the tables belong together. `cartlake verify` says what else is missing.",
-        )
 
 
 def settle_published(context: Context) -> None:

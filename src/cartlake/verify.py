@@ -14,12 +14,12 @@ from cartlake.core.contract import Contract
 from cartlake.core.entries import StagedFile
 from cartlake.core.invariants import no_fan_out, sound_intervals, unique_keys
 from cartlake.core.names import hash_in_path
-from cartlake.core.production import entered_at
 from cartlake.core.retention import gone_below, kept_publications, moved_with
 from cartlake.core.snapshots import PRESENT
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, QUARANTINE, history_table, stage_table
 from cartlake.errors import EngineError, TableMissing
+from cartlake.losses import BACKUP, FROM_ARCHIVE, REBUILD, ledger_losses
 from cartlake.runs import published_batches
 from cartlake.tasks.accepted import accepted_files
 from cartlake.tasks.anew import compared_with_logs
@@ -27,9 +27,7 @@ from cartlake.tasks.context import Context, FileKey
 from cartlake.tasks.derive import ORDER_LINES
 from cartlake.tasks.shapes import outdated_feeds
 
-_REBUILD, _FROM_ARCHIVE = "cartlake rebuild", "cartlake rebuild --from-archive"
 _NOT_NOW = "Nothing that is published now needs it; `query --at` and `batch rollback` do, so far back."
-_BACKUP = "Bring the table's folder back from a backup: what it says stands nowhere else."
 _ARCHIVE = (
     "Bring the file back from a backup. The tables are whole without it; `batch retry` and `rebuild --from-archive`"
 )
@@ -69,6 +67,8 @@ def verify(context: Context, *, deep: bool = False) -> Verification:
     logs and today's definitions make of it; that takes what a rebuild takes."""
     looks = {"ledger": list(_ledger(context))}
     if looks["ledger"] and not any(look.problems for look in looks["ledger"]):
+        looks["ledger"] += [_Look(table, [problem], BACKUP) for table, problem in ledger_losses(context)]
+    if looks["ledger"] and not any(look.problems for look in looks["ledger"]):
         looks["archive"] = list(_archive(context))
         looks["tables"] = list(_tables(context))
         damaged = {look.name for look in looks["tables"] if look.problems and look.repair != _NOT_NOW}
@@ -91,7 +91,7 @@ def _ledger(context: Context) -> Iterator[_Look]:
     if not any(_version(context, table) is not None for table in LEDGER):
         return  # a lake that no run has made yet
     for table in LEDGER:
-        yield _Look(table.name, context.engine.damage(table, [None]), _BACKUP)
+        yield _Look(table.name, context.engine.damage(table, [None]), BACKUP)
 
 
 def _version(context: Context, table: Table) -> int | None:
@@ -132,7 +132,7 @@ def _tables(context: Context) -> Iterator[_Look]:
     steps = ledger.maintenance()
     recent = kept_publications(ledger.publications(), ledger.now(), context.settings.maintain.keep_days)
     kept, below = [each for each in recent if not moved_with(each, steps)], gone_below(steps)
-    groups = ((context.stage_tables, _FROM_ARCHIVE), (context.production_tables, _REBUILD))
+    groups = ((context.stage_tables, FROM_ARCHIVE), (context.production_tables, REBUILD))
     for table, repair in ((table, repair) for tables, repair in groups for table in tables):
         published = {publication.tables[table.name] for publication in kept if table.name in publication.tables}
         versions = sorted(version for version in published if version >= below.get(table.name, 0))
@@ -163,9 +163,6 @@ def _counts(context: Context, damaged: set[str]) -> Iterator[_Look]:
             for key in (key for key in accepted if key[0] == contract.feed and key in files):
                 problems = list(_miscounts(files[key], staged.get(key, 0), quarantined))
                 yield _Look(files[key].file_name, problems, f"cartlake batch retry {accepted[key]}, then cartlake run")
-    entered = set(entered_at(ledger.publications()))
-    for batch_id in sorted(published_batches(context) - entered):
-        yield _Look(batch_id, ["its batch is published, but no publication says so"], _BACKUP)
 
 
 def _miscounts(file: StagedFile, staged: int, quarantined: dict[FileKey, int] | None) -> Iterator[str]:
@@ -221,7 +218,7 @@ def _production(context: Context, damaged: set[str]) -> Iterator[_Look]:
                 checks.append(no_fan_out("published_orders", rows))
             counted = {name: value for sql in checks for name, value in context.engine.rows(sql)[0].items()}
             problems = [f"{name.replace('_', ' ')}: {count} cases" for name, count in counted.items() if count]
-            yield _Look(table.name, problems, f"{_REBUILD} {table.name}")
+            yield _Look(table.name, problems, f"{REBUILD} {table.name}")
 
 
 def _rebuilt(context: Context, damaged: set[str]) -> Iterator[_Look]:
@@ -229,10 +226,10 @@ def _rebuilt(context: Context, damaged: set[str]) -> Iterator[_Look]:
     of what is published, nobody can tell."""
     published, batches, outdated = published_batches(context), context.ledger.batches(), outdated_feeds(context)
     for name in outdated:
-        yield _Look(name, ["it was made with another contract; nothing was computed anew"], _FROM_ARCHIVE)
+        yield _Look(name, ["it was made with another contract; nothing was computed anew"], FROM_ARCHIVE)
     waiting = sorted(batch_id for batch_id in published if batches[batch_id].restage)
     for batch_id in waiting:
         yield _Look(batch_id, ["its repair is not published yet; nothing was computed anew"], "cartlake run")
     if published and not (outdated or waiting or damaged & {table.name for table in context.stage_tables}):
         for name, problems in compared_with_logs(context, damaged):
-            yield _Look(name, problems, f"{_REBUILD} {name}")
+            yield _Look(name, problems, f"{REBUILD} {name}")

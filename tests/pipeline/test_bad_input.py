@@ -175,7 +175,7 @@ def test_a_renamed_column_that_may_be_empty_is_told_until_the_contract_knows_its
 
 
 def test_a_column_that_is_suddenly_empty_or_gone_is_told(shop: Shop) -> None:
-    def customers(first: int, count: int, **changes: str) -> list[dict[str, str]]:
+    def customers(first: int, count: int, **changes: str) -> list[dict[str, object]]:
         return [customer(f"C-{number}", **changes) for number in range(first, first + count)]
 
     gone = [{name: cell for name, cell in row.items() if name != "city"} for row in customers(300, 20)]

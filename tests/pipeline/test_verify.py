@@ -194,18 +194,57 @@ def test_rows_that_are_gone_are_brought_back_from_the_archive(copied: Shop) -> N
     assert copied.production() == before
 
 
-def test_without_the_table_of_publications_nothing_seems_empty(copied: Shop, tmp_path: Path) -> None:
-    before, publications = copied.production(), copied.project / "lake" / "publications"
+LEDGER = {
+    "publications": "no publication says so",
+    "ledger_batches": "no batch is called so",
+    "ledger_batch_files": "none of its files is known",
+    "ledger_files": "no such file is known",
+}
+
+
+@pytest.mark.parametrize(("table", "said"), LEDGER.items(), ids=LEDGER.keys())
+def test_without_a_table_of_the_ledger_nothing_is_written(copied: Shop, tmp_path: Path, table: str, said: str) -> None:
+    before, folder = copied.production(), copied.project / "lake" / table
     copied.lake.close()
-    publications.rename(tmp_path / "backup")
-    looks: list[Callable[[], object]] = [copied.run, copied.lake.rebuild, copied.lake.batches]
+    folder.rename(tmp_path / "backup")
+    looks: list[Callable[[], object]] = [copied.run, copied.lake.rebuild, lambda: copied.lake.reject("b2")]
     for look in looks:
-        with pytest.raises(EngineError, match="the table publications is empty"):
+        with pytest.raises(EngineError, match=said) as refused:
             look()
-    shutil.rmtree(publications)
-    (tmp_path / "backup").rename(publications)
+        assert "backup" in str(refused.value.hint)
+    if table == "publications":
+        with pytest.raises(EngineError, match=said):
+            copied.rows("SELECT * FROM orders")
+    [found] = copied.lake.verify().findings
+    assert (found.area, table.endswith(found.name), said in found.problem) == ("ledger", True, True)
+    shutil.rmtree(folder)
+    (tmp_path / "backup").rename(folder)
     copied.lake.close()
     assert copied.production() == before
+    assert copied.lake.verify(deep=True).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "repair"), [("customers", "cartlake rebuild"), ("orders_stage", "cartlake rebuild --from-archive")]
+)
+def test_without_a_table_that_is_published_nothing_is_loaded_until_it_is_made_anew(
+    copied: Shop, table: str, repair: str
+) -> None:
+    """A log without what came before would take versions out of the history with the next late record."""
+    before = copied.production()
+    copied.lake.close()
+    shutil.rmtree(copied.project / "lake" / table)
+    copied.deliver("b3", "2025-03-03", customers=[customer("C-3")])
+    for _ in range(2):  # the table is there again then, and empty
+        with pytest.raises(EngineError, match=table) as refused:
+            copied.run()
+        assert f"`{repair}`" in str(refused.value.hint)
+        copied.lake.close()
+    assert repairs(copied.lake.verify().findings) == repair
+    copied.lake.rebuild(from_archive="archive" in repair)
+    assert copied.production() == before
+    [report] = copied.run().batches
+    assert report.batch.status == "published"
     assert copied.lake.verify(deep=True).findings == ()
 
 

@@ -1,0 +1,75 @@
+"""What is published needs every table as it was then. One that was removed, or brought back as of an earlier time than
+the others, would leave out of all that is computed from here on, silently, what it told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cartlake.core.batch import BatchStatus
+from cartlake.core.production import entered_at, settled
+from cartlake.core.tables import BATCH_FILES, BATCHES, FILES, PUBLICATIONS
+from cartlake.errors import EngineError
+from cartlake.tasks.context import Context
+
+BACKUP = "Bring the table's folder back from a backup: what it says stands nowhere else."
+REBUILD, FROM_ARCHIVE = "cartlake rebuild", "cartlake rebuild --from-archive"
+
+
+def require_publications(context: Context) -> None:
+    """Raises EngineError if batches are published and there is no publication: everything would seem empty."""
+    if not context.ledger.publications():
+        require_ledger(context)
+
+
+def require_ledger(context: Context) -> None:
+    """Raises EngineError if tables of the ledger lack what others tell of."""
+    for table, problem in ledger_losses(context):
+        raise EngineError(
+            "ledger_lost",
+            f"the table {table} was removed or is of another time: {problem}",
+            hint=f"{BACKUP} `cartlake verify` says what else is missing.",
+        )
+
+
+def require_tables(context: Context) -> None:
+    """Raises EngineError if a log or a table of production is without the version that is published."""
+    lost = lost_tables(context)
+    if lost:
+        logs = {table.name for table in context.stage_tables}
+        repair = FROM_ARCHIVE if logs & {*lost} else REBUILD
+        raise EngineError(
+            "tables_lost",
+            f"{', '.join(lost)}: what is published is gone; the folder was removed or is of another time",
+            hint=f"Bring it back from a backup, or `{repair}` makes it anew; until then nothing is loaded."
+            " `cartlake verify` says what else is missing.",
+        )
+
+
+def lost_tables(context: Context) -> list[str]:
+    """The logs and tables of production that have not come to the version that is published."""
+    published = context.ledger.latest_publication().tables
+    ours = [table.name for table in (*context.stage_tables, *context.production_tables) if table.name in published]
+    return [name for name in ours if context.engine.version(name) < published[name]]
+
+
+def ledger_losses(context: Context) -> Iterator[tuple[str, str]]:
+    """By the name of a table of the ledger: what others tell of and it lacks."""
+    ledger = context.ledger
+    batches, publications, announced = ledger.batches(), ledger.publications(), ledger.batch_files()
+    entered = entered_at(publications)
+    unsettled = {batch.batch_id for batch in settled(batches.values(), publications)}
+    published = [batch for batch in batches.values() if batch.status is BatchStatus.PUBLISHED]
+    claiming = {file.batch_id for file in announced}
+    staged = {(file.feed, file.file_sha256) for file in ledger.files()}
+    unsaid = {batch.batch_id for batch in published} - entered.keys() - unsettled
+    empty = [batch.batch_id for batch in published if batch.files and batch.batch_id not in claiming]
+    unknown = [f.file_name for f in announced if f.batch_id in entered and (f.feed, f.file_sha256) not in staged]
+    for table, lacking, told in (
+        (PUBLICATIONS, unsaid, "is published, and no publication says so"),
+        (BATCHES, entered.keys() - batches.keys(), "is published, and no batch is called so"),
+        (BATCH_FILES, empty, "is published, and none of its files is known"),
+        (FILES, unknown, "was loaded, and no such file is known"),
+    ):
+        if lacking:
+            more = f" (and {len(lacking) - 1:,} more)" if len(lacking) > 1 else ""
+            yield table.name, f"{min(lacking)}{more} {told}"
