@@ -3,8 +3,6 @@ the others, would leave out of all that is computed from here on, silently, what
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from cartlake.core.batch import BatchStatus
 from cartlake.core.production import entered_at, settled
 from cartlake.core.tables import BATCH_FILES, BATCHES, FILES, PUBLICATIONS
@@ -23,10 +21,10 @@ def require_publications(context: Context) -> None:
 
 def require_ledger(context: Context) -> None:
     """Raises EngineError if tables of the ledger lack what others tell of."""
-    for table, problem in ledger_losses(context):
+    for table, lacking in ledger_losses(context).items():
         raise EngineError(
             "ledger_lost",
-            f"the table {table} was removed or is of another time: {problem}",
+            f"the table {table} was removed or is of another time: {lacking}",
             hint=f"{BACKUP} `cartlake verify` says what else is missing.",
         )
 
@@ -52,7 +50,7 @@ def lost_tables(context: Context) -> list[str]:
     return [name for name in ours if context.engine.version(name) < published[name]]
 
 
-def ledger_losses(context: Context) -> Iterator[tuple[str, str]]:
+def ledger_losses(context: Context) -> dict[str, str]:
     """By the name of a table of the ledger: what others tell of and it lacks."""
     ledger = context.ledger
     batches, publications, announced = ledger.batches(), ledger.publications(), ledger.batch_files()
@@ -64,12 +62,14 @@ def ledger_losses(context: Context) -> Iterator[tuple[str, str]]:
     unsaid = {batch.batch_id for batch in published} - entered.keys() - unsettled
     empty = [batch.batch_id for batch in published if batch.files and batch.batch_id not in claiming]
     unknown = [f.file_name for f in announced if f.batch_id in entered and (f.feed, f.file_sha256) not in staged]
-    for table, lacking, told in (
-        (PUBLICATIONS, unsaid, "is published, and no publication says so"),
-        (BATCHES, entered.keys() - batches.keys(), "is published, and no batch is called so"),
-        (BATCH_FILES, empty, "is published, and none of its files is known"),
-        (FILES, unknown, "was loaded, and no such file is known"),
-    ):
-        if lacking:
-            more = f" (and {len(lacking) - 1:,} more)" if len(lacking) > 1 else ""
-            yield table.name, f"{min(lacking)}{more} {told}"
+    lacking = (
+        (PUBLICATIONS, "published batches", unsaid),
+        (BATCHES, "published batches", entered.keys() - batches.keys()),
+        (BATCH_FILES, "the files of published batches", empty),
+        (FILES, "files that were loaded", unknown),
+    )
+    return {
+        table.name: f"it lacks {what}: {min(names)}" + (f" and {len(names) - 1:,} more" if len(names) > 1 else "")
+        for table, what, names in lacking
+        if names
+    }

@@ -67,8 +67,6 @@ def verify(context: Context, *, deep: bool = False) -> Verification:
     logs and today's definitions make of it; that takes what a rebuild takes."""
     looks = {"ledger": list(_ledger(context))}
     if looks["ledger"] and not any(look.problems for look in looks["ledger"]):
-        looks["ledger"] += [_Look(table, [problem], BACKUP) for table, problem in ledger_losses(context)]
-    if looks["ledger"] and not any(look.problems for look in looks["ledger"]):
         looks["archive"] = list(_archive(context))
         looks["tables"] = list(_tables(context))
         damaged = {look.name for look in looks["tables"] if look.problems and look.repair != _NOT_NOW}
@@ -90,8 +88,10 @@ def verify(context: Context, *, deep: bool = False) -> Verification:
 def _ledger(context: Context) -> Iterator[_Look]:
     if not any(_version(context, table) is not None for table in LEDGER):
         return  # a lake that no run has made yet
-    for table in LEDGER:
-        yield _Look(table.name, context.engine.damage(table, [None]), BACKUP)
+    damage = {table.name: context.engine.damage(table, [None]) for table in LEDGER}
+    lacking = {} if any(damage.values()) else ledger_losses(context)
+    for table, problems in damage.items():
+        yield _Look(table, [lacking[table]] if table in lacking else problems, BACKUP)
 
 
 def _version(context: Context, table: Table) -> int | None:

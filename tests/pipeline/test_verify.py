@@ -195,10 +195,10 @@ def test_rows_that_are_gone_are_brought_back_from_the_archive(copied: Shop) -> N
 
 
 LEDGER = {
-    "publications": "no publication says so",
-    "ledger_batches": "no batch is called so",
-    "ledger_batch_files": "none of its files is known",
-    "ledger_files": "no such file is known",
+    "publications": "it lacks published batches: b1 and 1 more",
+    "ledger_batches": "it lacks published batches: b1 and 1 more",
+    "ledger_batch_files": "it lacks the files of published batches: b1 and 1 more",
+    "ledger_files": "it lacks files that were loaded: customers_b1.csv and 5 more",
 }
 
 
@@ -215,8 +215,10 @@ def test_without_a_table_of_the_ledger_nothing_is_written(copied: Shop, tmp_path
     if table == "publications":
         with pytest.raises(EngineError, match=said):
             copied.rows("SELECT * FROM orders")
-    [found] = copied.lake.verify().findings
-    assert (found.area, table.endswith(found.name), said in found.problem) == ("ledger", True, True)
+    looked = copied.lake.verify()
+    assert looked.looked_at == {"ledger": 13}
+    [found] = looked.findings
+    assert (found.name, found.problem) == (table, said)
     shutil.rmtree(folder)
     (tmp_path / "backup").rename(folder)
     copied.lake.close()
