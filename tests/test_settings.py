@@ -34,6 +34,20 @@ def test_a_wrong_value_is_told_where_it_was_given(
     assert (found, message[:22], hint) == (place, "engine.threads: Input ", None)
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value", "said"),
+    [
+        ("engine", "memory_limit", "lots", "'lots' is no size with its unit, such as 800MB or 2GiB"),
+        ("engine", "memory_limit", "800", "'800' is no size with its unit, such as 800MB or 2GiB"),
+        ("business", "reporting_currency", "usd", "'usd' is no code of a currency, such as EUR"),
+    ],
+)
+def test_what_only_an_engine_would_refuse_or_nothing_is_refused_as_a_setting(
+    tmp_path: Path, section: str, key: str, value: str, said: str
+) -> None:
+    assert refused(tmp_path, {}, {section: {key: value}}) == (None, f"{section}.{key}: {said}", None)
+
+
 def test_a_name_that_nobody_knows_is_told_with_those_that_are_like_it(tmp_path: Path) -> None:
     key = refused(tmp_path, {"CARTLAKE_ENGINE__THREAD": "2"}, {})
     assert key == ("CARTLAKE_ENGINE__THREAD", "there is no setting engine.thread", "Did you mean `threads`?")

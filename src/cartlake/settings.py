@@ -6,6 +6,7 @@ Environment variables are `CARTLAKE_<SECTION>__<KEY>` (`CARTLAKE_ENGINE__THREADS
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -56,6 +57,15 @@ class EngineSettings(Section):
     threads: Annotated[int, Field(ge=0)] = 0
     run_timeout: Annotated[float, Field(gt=0)] = 3600
 
+    @field_validator("memory_limit")
+    @classmethod
+    def _is_size(cls, size: str) -> str:
+        if re.fullmatch(r"\d+(\.\d+)? ?[KMGT]i?B", size):
+            return size
+        raise PydanticCustomError(
+            "size", "{size} is no size with its unit, such as 800MB or 2GiB", {"size": repr(size)}
+        )
+
 
 class Gate(Section):
     """What holds a batch back: rules that say so (`rule`) or any failed high rule (`high`)."""
@@ -87,6 +97,13 @@ class Business(Section):
     low_value_premium_max: Decimal = Decimal("100")
     quarantine_share_max: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.5")
     quarantine_min_rows: Annotated[int, Field(ge=1)] = 20
+
+    @field_validator("reporting_currency")
+    @classmethod
+    def _is_code(cls, code: str) -> str:
+        if re.fullmatch(r"[A-Z]{3}", code):
+            return code
+        raise PydanticCustomError("currency", "{code} is no code of a currency, such as EUR", {"code": repr(code)})
 
     @field_validator("timezone")
     @classmethod
