@@ -30,6 +30,16 @@ def ids(cartlake: Call, shop: Path) -> list[str]:
     return [row["id"] for row in cartlake("quarantine", "list", "--project", shop, "--json").json]
 
 
+def test_status_tells_how_many_records_wait_for_a_decision(cartlake: Call, shop: Path) -> None:
+    cartlake("quarantine", "discard", ids(cartlake, shop)[0], "--project", shop)
+    assert (
+        "Quarantined  2 rows, 1 to decide about; cartlake quarantine list\n"
+        in cartlake("status", "--project", shop).out
+    )
+    found = cartlake("status", "--project", shop, "--json").json
+    assert (found["rows_quarantined"], found["rows_open"]) == (2, 1)
+
+
 def test_records_go_out_are_edited_and_come_back(cartlake: Call, shop: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "orders.csv"
     told = cartlake("quarantine", "export", sheet, "--feed", "orders", "--project", shop)
@@ -77,6 +87,7 @@ def test_a_record_is_fixed_by_its_cells_and_shown_with_who_and_why(cartlake: Cal
     assert "Nothing changes." in cartlake("quarantine", "replay", "--batch", "b1", "--project", shop).out
     assert "No run is needed for it." in cartlake("quarantine", "discard", second, "--project", shop).out
     assert "(discarded)" in cartlake("quarantine", "list", "--project", shop).out
+    assert "Quarantined  2 rows, 0 to decide about\n" in cartlake("status", "--project", shop).out
 
 
 @pytest.mark.parametrize(

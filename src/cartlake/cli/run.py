@@ -188,6 +188,7 @@ def _status_document(found: Status) -> dict[str, object]:
         "feeds": [vars(feed) for feed in found.feeds],
         "unannounced": [{"folder": file.folder, "name": file.name} for file in found.unannounced],
         "rows_quarantined": _quarantined(found),
+        "rows_open": found.open_rows,
         "notices": list(found.notices),
     }
 
@@ -199,6 +200,7 @@ def _status_lines(found: Status) -> list[Text]:
         by_status[one.batch.status.value] = by_status.get(one.batch.status.value, 0) + 1
     for name, count in sorted(by_status.items()):
         counted.append_text(word(name)).append(f" {count:,}   ")
+    todo = "; cartlake quarantine list" if found.open_rows else ""
     return [
         Text(f"Project      {plain(found.project)}"),
         Text(
@@ -208,7 +210,7 @@ def _status_lines(found: Status) -> list[Text]:
             else "Published    nothing yet: drop files and a manifest in landing, then cartlake run"
         ),
         counted if by_status else Text("Batches      none"),
-        Text(f"Quarantined  {_quarantined(found):,} rows{'; cartlake quarantine list' if _quarantined(found) else ''}"),
+        Text(f"Quarantined  {_quarantined(found):,} rows, {found.open_rows:,} to decide about{todo}"),
     ]
 
 

@@ -27,13 +27,14 @@ from cartlake.whereabouts import FileReport
 
 @dataclass(frozen=True)
 class Status:
-    """The lake at a glance."""
+    """The lake at a glance; `open_rows` are quarantined records that nothing was decided about."""
 
     project: Path
     batches: tuple[BatchReport, ...]
     unannounced: tuple[LandedFile, ...]
     publication: Publication
     feeds: tuple[FeedHealth, ...]
+    open_rows: int
     notices: tuple[str, ...]
 
 
@@ -52,6 +53,7 @@ class Looking(Opened):
             nobodys,
             context.ledger.latest_publication(),
             tuple(health.feeds(context)),
+            sum(bool(row["is_open"]) for row in quarantined.quarantine(context, every=False)),
             (*seen.notices, *told, *namesakes(nobodys), *outdated_notices(context)),
         )
 
