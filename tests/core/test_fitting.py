@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cartlake.core.model import Model
-from cartlake.errors import ModelError
+from cartlake.errors import ContractError, ModelError
 from cartlake.project import load_contracts, load_models
 
 QUANTITY = "{name: quantity, logicalType: integer"
@@ -112,6 +112,41 @@ def test_a_column_that_a_step_left_out_or_that_two_relations_have_is_not_called_
     with pytest.raises(ModelError, match="`order_status` is read where nothing has it, or where several") as refused:
         models(project)
     assert (refused.value.file, refused.value.line) == ("models/lines.sql", 2)
+
+
+def change_rule(project: Path, feed: str, rule: str) -> None:
+    entry = f"      - {{type: custom, engine: cartlake, implementation: {{{rule}}}}}\n"
+    change(project, feed, "    quality:\n", "    quality:\n" + entry)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said", "hint"),
+    [
+        ("name: order_without_custmer, action: hold", "there is no cross-table rule", "`order_without_customer`"),
+        ("name: quarantine_share, threshold: 0.25", "it has no threshold here", "`business`"),
+        ("name: untracked_change, action: hold", "once the batch is through the gate", "severity"),
+        ("name: emptied_columns, severity: high", "orders.yaml changes it too", "in each contract"),
+    ],
+)
+def test_a_change_of_a_rule_that_would_change_nothing_is_refused(
+    project: Path, rule: str, said: str, hint: str
+) -> None:
+    change_rule(project, "orders", "name: emptied_columns, action: hold")
+    change_rule(project, "products", rule)
+    with pytest.raises(ContractError, match=said) as refused:
+        models(project)
+    assert (refused.value.file, hint in str(refused.value.hint)) == ("contracts/products.yaml", True)
+    text = (project / "contracts" / "products.yaml").read_text().splitlines()
+    assert rule in text[(refused.value.line or 0) - 1]
+
+
+def test_every_rule_that_results_can_have_may_be_changed(project: Path) -> None:
+    for feed, rule in zip(
+        ("orders", "products", "customers"), ("late_event", "snapshot_not_whole", "recycled_id"), strict=True
+    ):
+        change_rule(project, feed, f"name: {rule}, action: hold")
+    change_rule(project, "inventory", "name: snapshot_deletes_many, threshold: 0.5")
+    assert models(project)
 
 
 def test_columns_that_files_may_still_bring_are_not_asked_for(project: Path) -> None:

@@ -188,13 +188,13 @@ def test_a_contract_overrides_severity_action_and_threshold_of_a_cross_table_rul
       - type: custom
         engine: cartlake
         implementation: {name: order_without_customer, severity: medium, action: hold}
-      - {type: custom, engine: cartlake, implementation: {name: quarantine_share, threshold: 0.25}}
+      - {type: custom, engine: cartlake, implementation: {name: snapshot_deletes_many, threshold: 0.25}}
       - {type: text, description: Returns are counted by hand on Fridays.}
 """
     found = returns("    quality:\n", "    quality:" + rule)
     assert found.cross_rules == (
-        CrossRule("order_without_customer", severity="medium", action="hold"),
-        CrossRule("quarantine_share", threshold=Decimal("0.25")),
+        CrossRule("order_without_customer", 20, severity="medium", action="hold"),
+        CrossRule("snapshot_deletes_many", 21, threshold=Decimal("0.25")),
     )
     assert len(found.rules) == 1
 

@@ -87,7 +87,7 @@ def test_the_rules_say_what_is_odd_about_a_snapshot(facts: SnapshotFacts, failed
 
 
 def test_the_share_of_keys_that_may_go_is_the_contracts() -> None:
-    rules = (CrossRule("snapshot_deletes_many", threshold=Decimal("0.5")),)
+    rules = (CrossRule("snapshot_deletes_many", 1, threshold=Decimal("0.5")),)
     many = {share: judge(replace(PEOPLE, cross_rules=rules), SnapshotFacts(True, False, 10, share, 0), "")[-1]
             for share in (5, 6)}  # fmt: skip
     assert (many[5].outcome, many[6].outcome) == ("passed", "failed")

@@ -66,9 +66,10 @@ class RowRule:
 @dataclass(frozen=True)
 class CrossRule:
     """What a contract changes of the cross-table rule `code`; NULL keeps what the rule's model says.
-    `threshold` is in the rule's own unit."""
+    `threshold` is in the rule's own unit; `line` is where the contract says so."""
 
     code: str
+    line: int
     severity: Literal["high", "medium", "low"] | None = None
     action: Literal["report", "hold"] | None = None
     threshold: Decimal | None = None

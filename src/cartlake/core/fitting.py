@@ -1,6 +1,8 @@
-"""Whether the models of a project fit its contracts: each column that they read is there, and what they show has room.
+"""Whether the models of a project fit its contracts: each column that they read is there, what they show has room, and
+each rule that a contract changes is one.
 
-Otherwise a run would fail in its middle, or an engine would round values to the narrower type, and nobody be told.
+Otherwise a run would fail in its middle, an engine would round values to the narrower type, or a gate stay open that
+somebody wanted shut, and nobody be told.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from sqlglot import exp
 from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify import qualify
 
-from cartlake.core import known
+from cartlake.core import known, snapshots
 from cartlake.core.closest import closest
-from cartlake.core.contract import Contract
+from cartlake.core.contract import Contract, CrossRule
 from cartlake.core.dialect import query_tree
 from cartlake.core.ledger_views import LEDGER_VIEWS
 from cartlake.core.lineage import COPIED, as_mapping, flows_of_model, schema_of
@@ -23,7 +25,7 @@ from cartlake.core.model import BATCH_COUNTS, EARLIER_COUNTS, PUBLICATION, Model
 from cartlake.core.syntax import place_of
 from cartlake.core.table import BIGINT, DATE, STRING, TIMESTAMP, Column
 from cartlake.core.tables import history_table, stage_table
-from cartlake.errors import ModelError
+from cartlake.errors import ContractError, ModelError
 
 _DIGITS = 18  # of the greatest number that a feed may bring as bigint
 _UNRESOLVED = re.compile(r"(?:Unknown column: |Column ')(?:\w+\.)*(\w+)")
@@ -54,13 +56,36 @@ def _of_feed(contract: Contract) -> dict[str, tuple[Column, ...]]:
 
 def require_fitting(contracts: Sequence[Contract], models: Sequence[Model]) -> None:
     """Raises ModelError for the first column that a model reads and nothing has, and for the first that it copies into
-    a type that cannot hold every value. Of feeds with `evolve: add` nobody knows yet which columns they will have."""
+    a type that cannot hold every value; of feeds with `evolve: add` nobody knows yet which columns they will have.
+    Raises ContractError for a contract that changes a rule that there is not."""
+    _require_rules(contracts, models)
     types = relation_types(contracts, models)
     evolving = {name for contract in contracts if contract.evolve == "add" for name in _of_feed(contract)}
     for model in models:
         if types.keys() - evolving >= {*model.inputs}:
             _require_columns(model, types)
         _require_room(model, types)
+
+
+def _require_rules(contracts: Sequence[Contract], models: Sequence[Model]) -> None:
+    """Of a rule that several contracts change in several ways the last one would count."""
+    codes = {rule.code for rule in (*snapshots.RULES, *(rule for model in models for rule in model.rules))}
+    codes |= {rule.code for contract in contracts for rule in known.rules(contract)}
+    changed: dict[str, tuple[Contract, CrossRule]] = {}
+    for contract, rule in ((each, rule) for each in contracts for rule in each.cross_rules):
+        other, first = changed.setdefault(rule.code, (contract, rule))
+        if rule.code not in codes:
+            said, hint = "there is no cross-table rule of this name", closest(rule.code, codes)
+        elif rule.threshold is not None and rule.code != snapshots.DELETES_MANY.code:
+            said, hint = "it has no threshold here", "Bounds are settings of the section `business`."
+        elif rule.code == known.UNTRACKED_CHANGE.code and rule.action == "hold":
+            said, hint = "it is found once the batch is through the gate", "Only its severity can be changed."
+        elif (rule.severity, rule.action) != (first.severity, first.action):
+            said = f"{other.path} changes it too, in another way"
+            hint = "It is one rule for all feeds: say the same of it in each contract, or in one alone."
+        else:
+            continue
+        raise ContractError("rule_change", f"`{rule.code}`: {said}", file=contract.path, line=rule.line, hint=hint)
 
 
 def _require_columns(model: Model, types: Mapping[str, Sequence[Column]]) -> None:

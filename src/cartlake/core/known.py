@@ -78,6 +78,12 @@ EMPTIED_COLUMNS = CheckRule(
 )
 
 
+def rules(contract: Contract) -> tuple[CheckRule, ...]:
+    """Those that every feed has."""
+    of_keys = (sequence_tie(contract), late_event(contract), bisected_run(contract), repeated_event(contract))
+    return (*of_keys, SEQUENCE_DOES_NOT_MOVE, UNTRACKED_CHANGE, UNKNOWN_COLUMNS, EMPTIED_COLUMNS)
+
+
 def batch_columns(contract: Contract) -> tuple[Column, ...]:
     """`batch_<feed>` for models: the newest event of each key of the batch; `first_at` is the time of the first event
     known of the key, in the batch or before it."""

@@ -65,6 +65,7 @@ def _cross_rule(node: Node) -> CrossRule:
     action = read(entries, "action", lambda each: each.one_of(("report", "hold")), None)
     return CrossRule(
         code=read_name(entries["name"]),
+        line=entries["name"].place.line,
         severity=cast(Literal["high", "medium", "low"] | None, severity),
         action=cast(Literal["report", "hold"] | None, action),
         threshold=read(entries, "threshold", Node.number, None),

@@ -64,6 +64,7 @@ TIME_AHEAD = CheckRule(
     " (`sequenceAheadDays`): is its `trigger_timestamp` right?",
     key=(),
 )
+RULES = (KEYS_ABSENT, DELETES_MANY, SAME_TIME, NOT_WHOLE, TIME_AHEAD)
 _MOST_DELETES = Decimal("0.2")
 
 
