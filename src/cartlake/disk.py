@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from cartlake.errors import UsageError
+
 _IS_WINDOWS = os.name == "nt"
 _AT_ONCE = 16
 
@@ -43,6 +45,12 @@ def sync_new(path: Path, root: Path) -> None:
     """A new file, and the folders that name it and `root`, survive a power failure."""
     for each in (path, *_folders(path, root)):
         sync(each)
+
+
+def require_no_folder(path: Path) -> None:
+    """Raises UsageError if a folder is where a file is to stand."""
+    if path.is_dir():
+        raise UsageError("is_folder", f"{path} is a folder", hint="Name a file.")
 
 
 @contextmanager

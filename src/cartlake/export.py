@@ -12,8 +12,9 @@ from pathlib import Path
 
 from cartlake import queries
 from cartlake.core.cells import cell_text, inert
+from cartlake.core.closest import closest
 from cartlake.core.entries import Publication
-from cartlake.disk import replacing
+from cartlake.disk import replacing, require_no_folder
 from cartlake.engines.base import Row
 from cartlake.errors import UsageError
 from cartlake.published import published_names
@@ -45,10 +46,14 @@ def export(
     context: Context, what: str, path: Path, csv_format: ExportFormat, at: str | None, *, force: bool
 ) -> Exported:
     """The rows of a table, a view or a SELECT stand in one file, whose suffix says its format; until it is whole there
-    is none, or the one before. Raises UsageError: another suffix, a file that is there, a place inside the lake."""
+    is none, or the one before. Raises UsageError: another suffix, no such table, a file that is there, a place inside
+    the lake."""
     write = _writer(path, csv_format)
     _require_free(context, path, force=force)
+    require_no_folder(path)
     names = published_names(context)
+    if what.isidentifier() and what.lower() not in names:
+        raise UsageError("table_unknown", f"there is no table or view {what!r}", hint=closest(what, names))
     sql = f"SELECT * FROM {what}" if what.lower() in names else what
     with queries.published(context, at), replacing(path) as beside:
         rows = write(context, sql, names, beside)
@@ -144,6 +149,7 @@ def _write_snapshot(context: Context, folder: Path, at: str | None) -> list[Expo
 def _described(publication: Publication, written: Sequence[Exported]) -> str:
     said = {
         "publication_id": publication.publication_id,
+        "kind": publication.kind,
         "batch_id": publication.batch_id,
         "published_at": publication.published_at.isoformat(),
         "as_of_date": None if publication.as_of_date is None else publication.as_of_date.isoformat(),

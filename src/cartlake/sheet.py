@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
 MOST_ROWS, MOST_SIGNS = 1_048_575, 32_767  # of a sheet, below its header; of a cell
-_WIDTH, _FIRST_YEAR = 16, 1900
+_FIRST_YEAR = 1900
 _DATE, _TIME = "yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss"
+_WIDTH = len(_TIME) + 1  # a time in a narrower column is shown as ####
 
 
 def write_sheet(path: Path, columns: Sequence[str], chunks: Iterator[list[Row]]) -> int:

@@ -85,6 +85,11 @@ def test_a_report_in_a_folder_that_is_not_there_is_refused(unused: Dashboard, tm
         write_report(unused.shop.lake.settings, tmp_path / "gone" / "report.html")
 
 
+def test_a_folder_is_no_report(dashboard: Dashboard, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder"):
+        write_report(dashboard.shop.lake.settings, tmp_path)
+
+
 def test_the_command_writes_the_report(
     dashboard: Dashboard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,6 +79,19 @@ def test_parquet_holds_the_values_and_types_as_they_are(shop: Shop, tmp_path: Pa
     assert written.rows == len(rows) == 2
 
 
+@pytest.mark.parametrize(("at", "found"), [("b1", [("O-1",)]), (None, [("O-3",), ("O-1",)])], ids=["then", "now"])
+def test_whether_a_column_of_parquet_may_be_null_does_not_hang_on_the_rows(
+    shop: Shop, tmp_path: Path, at: str | None, found: list[tuple[str]]
+) -> None:
+    """Files of several days go into one data set: that a column holds no NULL today is no promise."""
+    sql = "SELECT order_id, quantity, order_amount FROM orders ORDER BY order_id DESC"
+    written = shop.lake.export(sql, tmp_path / "orders.parquet", at=at)
+    schema = f"parquet_schema('{written.path}') WHERE num_children IS NULL"
+    with duckdb.connect() as database:
+        assert database.execute(f"SELECT DISTINCT repetition_type FROM {schema}").fetchall() == [("OPTIONAL",)]
+        assert database.execute(f"SELECT order_id FROM '{written.path}'").fetchall() == found, "in the query's order"
+
+
 def test_a_workbook_has_texts_as_texts_and_numbers_that_excel_would_round_as_texts(shop: Shop, tmp_path: Path) -> None:
     sql = (
         "SELECT first_name, date_of_birth, valid_from, is_current, 12345678901234567 AS long, 0.1 AS tenth,"
@@ -94,6 +107,7 @@ def test_a_workbook_has_texts_as_texts_and_numbers_that_excel_would_round_as_tex
     assert [cell.value for cell in cells] == [FORMULA, *times, True, *numbers]
     assert cells[0].data_type == "s", "a text, and no formula"
     assert not cells[0].hyperlink
+    assert sheet.column_dimensions["A"].width > len("2025-03-01 08:00:00"), "Excel shows no part of a time, but ####"
 
 
 def test_what_is_there_is_replaced_only_if_asked_and_only_by_something_whole(shop: Shop, tmp_path: Path) -> None:
@@ -107,6 +121,19 @@ def test_what_is_there_is_replaced_only_if_asked_and_only_by_something_whole(sho
     assert [each.name for each in tmp_path.iterdir()] == ["people.csv"], "nothing half done is left"
     shop.lake.export("customers", path, force=True)
     assert len(read_csv(path)) == 3
+
+
+def test_a_folder_is_no_file_to_replace(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").mkdir()
+    with pytest.raises(UsageError, match="is a folder"):
+        shop.lake.export("customers", tmp_path / "people.csv", force=True)
+
+
+def test_a_table_that_is_none_is_no_wrong_query(shop: Shop, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no table or view 'customer'") as refused:
+        shop.lake.export("customer", tmp_path / "people.csv")
+    assert "`customers`" in str(refused.value.hint)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("folder", ["lake", "archive", "landing/orders_data/source"])
@@ -165,6 +192,7 @@ def test_a_snapshot_is_every_table_and_view_and_opens_in_duckdb(
     described = json.loads((folder / "snapshot.json").read_text())
     assert described["publication_id"] == shop.one("SELECT max(publication_id) FROM publications")
     assert described["rows"]["orders"] == 2
+    assert described["kind"] == "batch"
 
 
 def test_a_snapshot_takes_the_place_of_a_snapshot_and_of_nothing_else(shop: Shop, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cartlake.dashboard.catalogue import PAGES, Asked
 from cartlake.dashboard.reader import NothingYet, Reader
 from cartlake.dashboard.rendering import render_report
-from cartlake.disk import replacing
+from cartlake.disk import replacing, require_no_folder
 from cartlake.errors import UsageError
 from cartlake.ledger import Clock, utc_now
 from cartlake.opening import require_project
@@ -23,11 +23,12 @@ _NOTHING = Asked({}, ())
 
 def write_report(settings: Settings, path: Path, clock: Clock = utc_now) -> int:
     """`path` holds the report on the lake as it stands, whole or not at all; its size in bytes. Raises UsageError if
-    this is no project, if nothing has run yet, or if there is no such folder."""
+    this is no project, if nothing has run yet, if there is no such folder, or if `path` is one."""
     if not path.parent.is_dir():
         raise UsageError(
             "no_folder", f"there is no folder {path.parent}", hint="Make it, or name another file with -o."
         )
+    require_no_folder(path)
     require_project(settings)
     reader = Reader(settings)
     try:

@@ -225,8 +225,10 @@ class EmbeddedEngine(Alone):
 
     def parquet(self, sql: str, relations: Collection[str]) -> tuple[Path, int]:
         path, query = self._scratch.new_file(".parquet"), self._selected(sql, relations)
+        # Joined with nothing: DuckDB declares a column that it knows to hold no NULL now as one that never does.
+        rows_of = f"SELECT found.* FROM ({query}) found POSITIONAL JOIN (SELECT 1 WHERE false) nothing"
         with mapped("export"):
-            [(rows,)] = self._duck.run(f"COPY ({query}) TO {literal(path.as_posix())} (FORMAT parquet)")
+            [(rows,)] = self._duck.run(f"COPY ({rows_of}) TO {literal(path.as_posix())} (FORMAT parquet)")
         return path, rows
 
     def _selected(self, sql: str, relations: Collection[str]) -> str:
