@@ -45,7 +45,7 @@ class Door:
     def context(self, *, anew: bool = False) -> Context:
         """The opened lake, to look at; its tables exist."""
         if not self._is_created:
-            if not pipeline.is_created(self.as_it_is()):
+            if pipeline.missing_tables(self.as_it_is()):
                 with self._held():
                     pipeline.create_tables(self.as_it_is())
                     if not anew:

@@ -51,11 +51,15 @@ def create_tables(context: Context) -> None:
         context.engine.create(table)
 
 
-def is_created(context: Context) -> bool:
-    """Whether every stored table exists."""
+def missing_tables(context: Context) -> list[str]:
+    """The stored tables that do not exist."""
+    names = [table.name for table in (*LEDGER, *context.stage_tables, *context.production_tables)]
+    return [name for name in names if not _exists(context, name)]
+
+
+def _exists(context: Context, name: str) -> bool:
     try:
-        for table in (*LEDGER, *context.stage_tables, *context.production_tables):
-            context.engine.version(table.name)
+        context.engine.version(name)
     except TableMissing:
         return False
     return True

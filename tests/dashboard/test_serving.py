@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+from pathlib import Path
 
 import pytest
 
 from cartlake.dashboard.catalogue import MENU, Asked
 from cartlake.dashboard.following import Following
 from cartlake.dashboard.reader import NothingYet, View
+from cartlake.dashboard.report import write_report
 from cartlake.dashboard.serving import serve
-from cartlake.errors import UsageError
+from cartlake.errors import EngineError, UsageError
+from cartlake.lake import Lake
 from tests.dashboard.conftest import Dashboard, listening
 from tests.pipeline.shop import Shop, a_day, order
+
+RETURNS = Path(__file__).parents[2] / "examples" / "returns_feed" / "contracts"
 
 
 def test_a_port_that_is_taken_is_said_to_be_taken(traded: Shop) -> None:
@@ -61,6 +67,35 @@ def test_following_waits_where_nothing_has_run(unused: Dashboard) -> None:
     following.follow(lambda _: True)
     with pytest.raises(NothingYet):
         following.look(_sold)
+
+
+def test_a_lake_whose_publications_are_lost_is_not_shown_as_an_empty_one(working: Dashboard, tmp_path: Path) -> None:
+    publications = working.shop.project / "lake" / "publications"
+    publications.rename(tmp_path / "backup")
+    assert "the lake has no table publications" in _refusal(working)
+    with pytest.raises(EngineError, match="publications was removed"):
+        working.shop.lake.batches()  # makes the table
+    assert "the table publications was removed" in _refusal(working)
+    with pytest.raises(EngineError, match="publications was removed"):
+        write_report(working.shop.lake.settings, tmp_path / "report.html")
+    shutil.rmtree(publications)
+    (tmp_path / "backup").rename(publications)
+    assert "published" in working.text("/")
+
+
+def test_a_feed_whose_tables_are_not_made_yet_is_no_empty_lake(working: Dashboard) -> None:
+    shutil.copytree(RETURNS, working.shop.project / "contracts")
+    assert "`cartlake status` makes its tables" in _refusal(working)
+    with Lake(working.shop.project) as lake:
+        lake.status()
+    assert "published" in working.text("/")
+
+
+def _refusal(dashboard: Dashboard) -> str:
+    answer = dashboard.client.get("/")
+    assert answer.status_code == 500
+    assert "Nothing has run here" not in answer.text
+    return answer.text
 
 
 def _sold(view: View) -> tuple[int, int]:

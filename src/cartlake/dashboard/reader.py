@@ -12,10 +12,11 @@ from typing import Protocol, TypeVar
 
 from cartlake import pipeline
 from cartlake.core.entries import Publication
-from cartlake.core.tables import LEDGER
+from cartlake.core.tables import BATCHES, LEDGER
 from cartlake.engines.base import Row, Value
 from cartlake.errors import EngineError
 from cartlake.ledger import utc_now
+from cartlake.losses import require_publications
 from cartlake.opening import Door
 from cartlake.published import define_published
 from cartlake.settings import Settings
@@ -126,8 +127,7 @@ class Reader:
         if self.settings.engine.schema_name is None and not self.settings.lake_folder.is_dir():
             raise NothingYet
         context = self._door.as_it_is()
-        if not pipeline.is_created(context):
-            raise NothingYet
+        _require_whole(context)
         view = View(context, self._shown, self._by_state, self._by_publication)
         if self._stays:
             self._shown = view.publication
@@ -144,6 +144,22 @@ class Reader:
         self._door.close()
         self._shown = None
         self._by_state, self._by_publication = _Answers(), _Answers()
+
+
+def _require_whole(context: Context) -> None:
+    """Raises NothingYet if nothing has run here; EngineError if something has, and a table is not there, or the one of
+    publications was lost: else the lake would seem empty."""
+    missing = pipeline.missing_tables(context)
+    if missing and (BATCHES.name in missing or not context.ledger.batches()):
+        raise NothingYet
+    if missing:
+        raise EngineError(
+            "table_missing",
+            f"the lake has no table {missing[0]}",
+            hint="If a contract or model is new, `cartlake status` makes its tables. Otherwise bring the table's folder"
+            " back from a backup; `cartlake verify` says what else is missing.",
+        )
+    require_publications(context)
 
 
 def _versions(context: Context) -> tuple[int, ...]:
