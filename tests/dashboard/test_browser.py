@@ -158,9 +158,10 @@ def test_every_page_is_sound_for_everybody_and_asks_nobody_else(
             assert overflow(seen.page) <= 0, path
 
 
-def test_on_a_phone_the_stock_to_reorder_shows_its_status_whole(phone: Visit) -> None:
-    phone.open("/business")
-    sheet = phone.page.get_by_role("region", name="Stock to reorder")
+@pytest.mark.parametrize(("path", "label"), [("/business", "Stock to reorder"), ("/runs", "Runs")])
+def test_on_a_phone_a_table_shows_its_last_column_whole(phone: Visit, path: str, label: str) -> None:
+    phone.open(path)
+    sheet = phone.page.get_by_role("region", name=label)
     assert sheet.evaluate("sheet => sheet.scrollWidth - sheet.clientWidth") <= 0
 
 

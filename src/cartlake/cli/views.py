@@ -67,7 +67,9 @@ def feed_table(out: Output, feeds: Sequence[FeedHealth]) -> list[RenderableType]
 def _score(score: Decimal | None) -> Text:
     if score is None:
         return Text("not measured", "dim")
-    return Text(f"{score:.1f}", "green" if score >= GOOD else "yellow" if score >= FAIR else "red")
+    from cartlake.core.quality import score_text
+
+    return Text(score_text(score), "green" if score >= GOOD else "yellow" if score >= FAIR else "red")
 
 
 def _volume(feed: FeedHealth) -> Text:

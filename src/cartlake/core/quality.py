@@ -185,5 +185,10 @@ def robust_zscore(rows: int, past: Sequence[int]) -> Decimal | None:
     return _rounded(Decimal("0.6745") * (rows - middle) / spread)
 
 
+def score_text(score: Decimal) -> str:
+    """A score as people read it; only 100 is shown as 100.0."""
+    return "> 99.9" if Decimal("99.95") <= score < 100 else f"{score:.1f}"
+
+
 def _rounded(value: Decimal) -> Decimal:
     return value.quantize(_STEP)

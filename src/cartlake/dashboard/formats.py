@@ -6,14 +6,17 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
 from cartlake.core.names import printable, short_hashes
+from cartlake.core.quality import score_text
+from cartlake.engines.base import Row
 
 _HASH = 64
+_FOUR_FIGURES = Decimal("999.5")  # what is rounded to four of them
 _CODE = re.compile(r"`([^`<>]+)`")
 
 
@@ -37,8 +40,12 @@ def lines(text: str) -> str:
 
 
 def number(given: object, digits: int = 0) -> str:
-    """A rounded number; a dash where there is none."""
-    return "–" if given is None else f"{Decimal(str(given)):,.{digits}f}"
+    """A rounded number, half up as spreadsheets do it; a dash where there is none."""
+    return "–" if given is None else _rounded(Decimal(str(given)), f",.{digits}f")
+
+
+def score(given: Decimal | None) -> str:
+    return "–" if given is None else score_text(given)
 
 
 def compact(given: object) -> str:
@@ -47,10 +54,15 @@ def compact(given: object) -> str:
         return "–"
     left = Decimal(str(given))
     for unit in ("", "k", "M"):
-        if abs(left) < 1000:
-            return f"{left:.3g}{unit}" if unit else f"{left:,.0f}"
+        if abs(left) < _FOUR_FIGURES:
+            return _rounded(left, ".3g" if unit else ".0f") + unit
         left /= 1000
-    return f"{left:,.1f}B"
+    return _rounded(left, ",.1f") + "B"
+
+
+def _rounded(given: Decimal, form: str) -> str:
+    with localcontext(rounding=ROUND_HALF_UP):
+        return format(given, f"z{form}")  # z: no -0
 
 
 def percent(part: object, whole: object) -> str:
@@ -105,12 +117,17 @@ def first_sentence(text: str) -> str:
     return text.partition(". ")[0].rstrip(".")
 
 
-def polyline(values: Sequence[object]) -> Markup:
-    """The points of a line through `values` in a box of 100 by 100, its foot at 0 or the least value below."""
-    numbers = [float(str(each)) for each in values]
+def polyline(rows: Sequence[Row], day: str, column: str) -> Markup:
+    """The points of a line through the values of `column` in a box of 100 by 100: its foot is at 0 or the least value
+    below, and its width the days from the first to the last."""
+    numbers = [float(str(row[column])) for row in rows]
+    days = [date.fromisoformat(str(row[day])).toordinal() for row in rows]
     low, high = min(0.0, *numbers), max(numbers)
-    height, step = (high - low) or 1.0, 100 / max(1, len(numbers) - 1)
-    return Markup(" ").join(f"{i * step:.2f},{100 - (each - low) / height * 100:.2f}" for i, each in enumerate(numbers))
+    height, width = (high - low) or 1.0, (days[-1] - days[0]) or 1
+    points = zip(days, numbers, strict=True)
+    return Markup(" ").join(
+        f"{(at - days[0]) / width * 100:.2f},{100 - (each - low) / height * 100:.2f}" for at, each in points
+    )
 
 
 FILTERS = {
@@ -119,6 +136,7 @@ FILTERS = {
         value,
         lines,
         number,
+        score,
         percent,
         compact,
         moment,

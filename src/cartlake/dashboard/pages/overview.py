@@ -24,6 +24,7 @@ FROM analytics_summary
 SALES = "SELECT order_date, total_orders, total_revenue, unique_customers FROM daily_sales ORDER BY order_date"
 LAST_SCORE = """
 SELECT value AS score FROM dq_metrics WHERE metric = 'score' AND feed IS NULL
+    AND batch_id IN (SELECT batch_id FROM batches WHERE status = 'published')
 ORDER BY batch_date DESC, measured_at DESC LIMIT 1
 """
 OPEN_QUARANTINE = """

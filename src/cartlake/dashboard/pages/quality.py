@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,13 +22,8 @@ SELECT batch_date, min(value) AS score, count(*) AS batches FROM dq_metrics WHER
 GROUP BY batch_date ORDER BY batch_date
 """
 FLAWS = """
-WITH newest AS (
-    SELECT m.*, row_number() OVER (
-        PARTITION BY feed, metric, column_name ORDER BY batch_date DESC, measured_at DESC) AS place_
-    FROM dq_metrics m WHERE metric IN ('completeness', 'validity')
-)
-SELECT feed, column_name, metric, part, whole, batch_id FROM newest WHERE place_ = 1 AND value < 1
-ORDER BY value, feed, column_name
+SELECT feed, column_name, metric, part, whole, batch_id FROM dq_metrics
+WHERE metric IN ('completeness', 'validity') AND value < 1 AND batch_id IN :newest ORDER BY value, feed, column_name
 """
 REASONS = """
 SELECT feed, reasons, count(*) AS records FROM quarantine WHERE is_open GROUP BY feed, reasons
@@ -94,14 +89,21 @@ def quality(view: View) -> Quality:
     shown = [report.batch for report in reports[-LAST_BATCHES:]]
     names = tuple(batch.batch_id for batch in shown)
     results = view.recorded(RESULTS, shown=names) if names else []
+    feeds = [feed for feed in view.once("health", health.feeds) if feed.score is not None]
     return Quality(
         [(batch.batch_id, batch.batch_date, batch.verdict) for batch in shown],
         _rules(results, names),
         _reasons(view),
         view.recorded(DAILY_SCORES),
-        [feed for feed in view.once("health", health.feeds) if feed.score is not None],
-        view.recorded(FLAWS),
+        feeds,
+        _flaws(view, {feed.feed: feed.batch_id for feed in feeds}),
     )
+
+
+def _flaws(view: View, newest: Mapping[str, str | None]) -> list[Row]:
+    """What columns lack in the newest published batch of each feed, the worst first."""
+    found = view.recorded(FLAWS, newest=tuple(sorted({str(each) for each in newest.values()}))) if newest else []
+    return [row for row in found if newest.get(str(row["feed"])) == row["batch_id"]]
 
 
 def _rules(results: Sequence[Row], batches: Sequence[str]) -> list[RuleRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from cartlake.core.contract import Contract
@@ -80,7 +80,7 @@ class Quarantine:
 
     @property
     def pages(self) -> int:
-        return max(1, -(-self.found // PAGE_ROWS))
+        return _pages(self.found)
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,15 @@ class Record:
 
 
 def quarantine(view: View, chosen: Filter) -> Quarantine:
+    """A page behind the last one is the last one."""
     groups = view.recorded(GROUPS)
     admitted = [group for group in groups if chosen.admits(group)]
+    found = sum(int(str(group["records"])) for group in admitted)
+    chosen = replace(chosen, number=min(chosen.number, _pages(found)))
     return Quarantine(
         chosen,
         _page(view, chosen, admitted),
-        sum(int(str(group["records"])) for group in admitted),
+        found,
         sorted({str(group["feed"]) for group in groups}),
         sorted({str(group["batch_id"]) for group in groups}),
         _reasons(groups),
@@ -204,6 +207,10 @@ def _reasons(groups: Sequence[Row]) -> list[tuple[str, int]]:
         for code in str(group["reasons"]).split(","):
             counts[code] = counts.get(code, 0) + int(str(group["records"])) * (group["state"] == "open")
     return sorted(counts.items())
+
+
+def _pages(found: int) -> int:
+    return max(1, -(-found // PAGE_ROWS))
 
 
 def _page(view: View, chosen: Filter, admitted: Sequence[Row]) -> list[Row]:
