@@ -200,6 +200,12 @@ def test_the_lineage_of_a_table_names_what_it_comes_from_and_what_uses_it(dashbo
     assert "Used by customer_analytics" in said
 
 
+def test_every_table_leads_to_its_lineage(dashboard: Dashboard) -> None:
+    for name in re.findall(r'href="/tables/(\w+)"', dashboard.text("/tables")):
+        assert f'<a href="/tables/{name}">' in dashboard.text(f"/lineage?table={name}")
+    assert "Made from the ledger" in words(dashboard.text("/lineage?table=processing_log&column=task"))
+
+
 def test_a_column_is_followed_to_what_it_is_made_of_and_where_it_goes(dashboard: Dashboard) -> None:
     html = dashboard.text("/lineage?table=orders&column=order_amount")
     assert ["orders.order_amount", "copied", "orders_stage.order_amount"] in rows(html, "What the column is made of")
