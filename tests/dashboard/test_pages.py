@@ -200,6 +200,13 @@ def test_the_lineage_of_a_table_names_what_it_comes_from_and_what_uses_it(dashbo
     assert "Used by customer_analytics" in said
 
 
+def test_a_check_that_judges_a_column_has_no_page_to_lead_to(dashboard: Dashboard) -> None:
+    html = dashboard.text("/lineage?table=orders_stage&column=order_amount")
+    assert "check_orders.order_amount_out_of_range" in words(html)
+    for href in re.findall(r'href="(/lineage[^"]*)"', html):
+        dashboard.text(unescape(href))
+
+
 def test_every_table_leads_to_its_lineage(dashboard: Dashboard) -> None:
     for name in re.findall(r'href="/tables/(\w+)"', dashboard.text("/tables")):
         assert f'<a href="/tables/{name}">' in dashboard.text(f"/lineage?table={name}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cartlake import lineage as known
 from cartlake.core.lineage import Flow, LineageGraph
 from cartlake.dashboard import graph
-from cartlake.dashboard.pages.tables import TableInfo, find
+from cartlake.dashboard.pages.tables import TableInfo, find, tables
 from cartlake.dashboard.reader import View
 from cartlake.lineage import RowLineage
 from cartlake.tasks.context import Context
@@ -27,7 +27,8 @@ class ColumnLineage:
 
 @dataclass(frozen=True)
 class Lineage:
-    """The graph of all tables; `near` are those that the `chosen` one comes from or goes into."""
+    """The graph of all tables; `near` are those that the `chosen` one comes from or goes into, `shown` what has a page:
+    a check has none."""
 
     drawing: graph.Drawing
     inputs: Mapping[str, Sequence[str]]
@@ -36,6 +37,7 @@ class Lineage:
     used_by: Sequence[str]
     files: Mapping[str, str]
     column: ColumnLineage | None
+    shown: frozenset[str]
 
     def is_near(self, edge: graph.Edge) -> bool:
         return edge.source in self.near and edge.target in self.near
@@ -61,6 +63,7 @@ def lineage(view: View, table: str, column: str) -> Lineage:
         [name for name, sources in inputs.items() if table in sources],
         {contract.stage_table: f"{contract.folder}/source" for contract in view.context.contracts},
         view.once(("lineage", table, column), lambda context: _column(context, table, column)) if column else None,
+        frozenset(each.name for each in tables(view)),
     )
 
 
