@@ -26,7 +26,7 @@ def touched_keys(contract: Contract) -> str:
 
     A late key is recomputed from the log: an event was taken away or changed, or a new one is not later than everything
     known of the key, deletes included. A key that is not even walked is new, with one upsert: its only version."""
-    key, stored_until = names(contract.key), "greatest(h._sequence, coalesce(h.valid_to, h._sequence))"
+    key, stored_until = names(contract.key), "coalesce(h.valid_to, h._sequence)"
     late = (
         "c.is_added = 0 OR coalesce(c.first_at <= s.known_until, false) OR coalesce(c.first_at <= d.deleted_at, false)"
     )

@@ -54,13 +54,13 @@ def find_snapshots(
     changed: Mapping[AcceptedKey, tuple[Announced, bool]],
 ) -> Snapshots:
     """The snapshots of a feed, with these accepted batches before and after. `changed` are the files whose acceptance
-    changes, and whether they are new."""
+    changes: one of a time that no snapshot had is new."""
     batches, files = context.ledger.batches(), context.ledger.batch_files()
     old, new = (snapshot_times(contract.feed, files, batches, accepted) for accepted in (before, after))
     added = new.keys() - old.keys()
     is_one = len(added) == 1 and {time for _, _, _, time in changed} == added
     is_later = is_one and all(time < max(added) and new.get(time) is old[time] for time in old)
-    return Snapshots(old, new, is_later and all(is_new for _, is_new in changed.values()))
+    return Snapshots(old, new, is_later)
 
 
 def define_absences(context: Context, contract: Contract, snapshots: Snapshots) -> None:
