@@ -37,8 +37,8 @@ def facts(
     return FeedFacts(contract, counts, staged, present, *findings, past={}, delay_hours=Decimal("6.5"))
 
 
-def result(severity: Severity, checked: int, failed: int) -> RuleResult:
-    return RuleResult("some_rule", "", severity, "report", checked, failed, "")
+def result(severity: Severity, checked: int, failed: int, rule: str = "some_rule") -> RuleResult:
+    return RuleResult(rule, "", severity, "report", checked, failed, "")
 
 
 def measured(found: list[Metric], name: str, feed: str | None = "orders", **of: str) -> Metric:
@@ -59,7 +59,8 @@ def test_a_flagged_record_counts_as_half_in_the_score_a_quarantined_one_not_at_a
 def test_failed_cross_table_rules_take_their_share_of_the_batchs_score_by_severity() -> None:
     feed = facts(Counts(10, 10, 0, 0))
     results = [result("high", 10, 2), result("medium", 10, 2), result("low", 10, 2), result("high", 10, 0)]
-    found = metrics_of([feed], results)
+    late = result("low", 10, 10, "late_event")
+    found = metrics_of([feed], [*results, late])
     assert measured(found, "score", None).value == 100 * Decimal("0.8") * Decimal("0.9") * Decimal("0.98")
     assert measured(found, "score").value == 100, "of a feed only its own records count"
 
@@ -77,23 +78,25 @@ def test_completeness_counts_the_values_that_quarantined_records_are_known_to_la
 
 def test_validity_counts_a_value_once_however_many_rules_about_it_are_broken() -> None:
     broken = {codes("order_amount_not_positive", "order_amount_not_a_number", "currency_unknown"): 2}
-    feed = facts(Counts(10, 8, 2, 0), {codes("payment_method_unknown"): 4}, broken)
+    no_integer = {codes("quantity_not_an_integer"): 2}
+    feed = facts(Counts(12, 8, 4, 0), {codes("payment_method_unknown"): 4}, broken | no_integer)
     found = metrics_of([feed], [])
     assert measured(found, "validity", column_name="order_amount").value == Decimal("0.8")
+    assert measured(found, "validity", column_name="quantity").value == Decimal("0.8")
     assert measured(found, "validity", column_name="payment_method").value == Decimal("0.5")
     assert measured(found, "validity", column_name="order_id").value == 1
 
 
 def test_every_row_rule_is_there_with_its_failures_also_those_that_no_contract_knows() -> None:
     feed = facts(
-        Counts(4, 2, 2, 0), None, {codes("currency_unknown", "quantity_not_positive"): 1, codes("quote_open"): 1}
+        Counts(5, 2, 3, 0), None, {codes("currency_unknown", "quantity_not_positive"): 2, codes("quote_open"): 1}
     )
     found = [each for each in metrics_of([feed], []) if each.metric == "rule_failures"]
     failed = {each.rule: (each.column_name, each.part, each.whole) for each in found if each.value}
     assert failed == {
-        "currency_unknown": ("currency", 1, 4),
-        "quantity_not_positive": ("quantity", 1, 4),
-        "quote_open": (None, 1, 4),
+        "currency_unknown": ("currency", 2, 5),
+        "quantity_not_positive": ("quantity", 2, 5),
+        "quote_open": (None, 1, 5),
     }
     assert measured(found, "rule_failures", rule="order_status_unknown").value == 0
 

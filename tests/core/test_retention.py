@@ -86,4 +86,7 @@ def test_what_was_published_before_a_lake_moved_is_not_kept_and_what_was_removed
     assert gone_below(steps) == {}
     assert not is_kept(publication(7, 3, orders=20), steps)
     assert is_kept(publication(8, 2, orders=1), steps)
-    assert not is_kept(publication(9, 2, orders=1), [*steps, MaintenanceStep("orders", "remove_files", "", version=2)])
+    later = [*steps, MaintenanceStep("orders", "remove_files", "", version=2)]
+    assert [is_kept(publication(9, 2, orders=number), later) for number in (1, 2)] == [False, True]
+    again = [*steps, MaintenanceStep("lake", "move", "", version=10)]
+    assert [is_kept(publication(number, 2, orders=1), again) for number in (8, 9, 10)] == [False, False, True]

@@ -208,6 +208,12 @@ def test_another_margin_holds_for_all_orders_from_the_next_publication_on(shop: 
     assert shop.one("SELECT time_of_day FROM enriched_orders WHERE order_id = 'O-1'") == "Evening"
     assert shop.production() == scratch.production()
     assert shop.rows("SELECT total_profit FROM customer_totals", at="b1") == [(Decimal("6.0000"),)]
+    for each in (shop, scratch):
+        each.lake.rollback("b1")
+    assert shop.one("SELECT total_profit FROM customer_totals") == Decimal("10.0000"), (
+        "also of what was there before it"
+    )
+    assert shop.production() == scratch.production()
     scratch.lake.close()
 
 

@@ -200,6 +200,10 @@ def test_orders_whose_customer_and_product_come_later_are_enriched_again(shop: S
         "SELECT has_customer, has_product, customer_tier, category, inventory_stock_quantity FROM enriched_orders"
     )
     assert found == [(True, True, "gold", "Home", 10)]
+    shop.lake.reject("b2", "a test system's")
+    assert shop.rows("SELECT has_customer, has_product, inventory_stock_quantity FROM enriched_orders") == [
+        (False, False, None)
+    ]
 
 
 def test_an_order_keeps_the_customer_and_price_of_its_own_time(shop: Shop) -> None:
@@ -218,14 +222,15 @@ def test_an_order_keeps_the_customer_and_price_of_its_own_time(shop: Shop) -> No
     assert found == [("O-1", "gold", Decimal("20.00")), ("O-2", "premium", Decimal("99.00"))]
 
 
-def test_a_late_price_changes_the_orders_after_it_and_no_others(shop: Shop) -> None:
-    orders = [order("O-1"), order("O-2", created_timestamp="2025-03-04 12:00:00")]
+def test_a_late_price_changes_the_orders_from_its_time_on_and_no_others(shop: Shop) -> None:
+    late = "2025-03-03 08:00:00"
+    orders = [order("O-1"), order("O-2", created_timestamp=late), order("O-3", created_timestamp="2025-03-04 12:00:00")]
     shop.deliver("b1", "2025-03-04", **a_day(orders=orders))
     shop.run()
-    shop.deliver("late", "2025-03-03", products=[product(price="30.00", created_timestamp="2025-03-03 08:00:00")])
+    shop.deliver("late", "2025-03-03", products=[product(price="30.00", created_timestamp=late)])
     shop.run()
     found = shop.rows("SELECT order_id, price FROM enriched_orders ORDER BY 1")
-    assert found == [("O-1", Decimal("20.00")), ("O-2", Decimal("30.00"))]
+    assert found == [("O-1", Decimal("20.00")), ("O-2", Decimal("30.00")), ("O-3", Decimal("30.00"))]
 
 
 def test_deletes_close_the_version_and_take_the_order_out_of_the_totals(shop: Shop) -> None:

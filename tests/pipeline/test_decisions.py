@@ -212,6 +212,16 @@ def test_a_discarded_record_stays_out_and_counted_whatever_the_contract_says_lat
     require_conserved(shop)
 
 
+def test_a_decision_about_a_file_of_one_day_says_nothing_about_the_same_file_of_another(shop: Shop) -> None:
+    for day in ("2025-03-01", "2025-03-02"):
+        shop.deliver(day, day, orders=TWO)
+    shop.run()
+    first, _ = shop.lake.quarantine()
+    shop.lake.discard([str(first["id"])])
+    found = [(str(row["batch_date"]), row["state"]) for row in shop.lake.quarantine(every=True)]
+    assert found == [("2025-03-01", "discarded"), ("2025-03-02", "open")]
+
+
 @pytest.mark.slow
 @pytest.mark.ci
 def test_a_repaired_record_that_is_discarded_leaves_production(shop: Shop) -> None:

@@ -71,6 +71,7 @@ def test_a_row_belongs_to_the_smallest_published_batch_that_announces_its_file(s
     shop.deliver("b1", **a_day())
     shop.run()
     assert shop.rows("SELECT _batch_id FROM orders") == [("b1",)]
+    assert shop.lake.changes("orders", "b2").rows == (), "nothing that others would have to carry out"
     shop.lake.reject("b1", "came twice")
     assert shop.rows("SELECT _batch_id FROM orders") == [("b2",)]
 

@@ -64,12 +64,14 @@ def test_a_key_that_comes_back_to_what_it_was_within_a_batch_has_changed(tmp_pat
         seen(12, "C-2", city="Austin", last_login="2025-03-02"),
     ]
     gone = {"customer_id": "C-3", "updated_timestamp": "2025-03-01 11:00:00", "_op": "delete"}
-    shop.deliver("b2", customers=[*back, gone, seen(12, "C-3", city="Austin", last_login="2025-03-01")])
+    twice = [seen(12, "C-4", city="Austin"), seen(12, "C-4", city="Boston")]
+    shop.deliver("b2", customers=[*back, gone, seen(12, "C-3", city="Austin", last_login="2025-03-01"), *twice])
     shop.run()
     assert shop.rows("SELECT customer_id, count(*) FROM customers GROUP BY customer_id ORDER BY customer_id") == [
         ("C-1", 3),
         ("C-2", 1),
         ("C-3", 2),
+        ("C-4", 1),
     ]
     assert told(shop, "b2") == {"untracked_change": (1, "customers.last_login 1")}
     shop.lake.close()

@@ -15,7 +15,7 @@ from cartlake import failpoints
 from cartlake.engines.embedded import EmbeddedEngine
 from cartlake.errors import ConfigError, EngineError, ModelError, UsageError
 from cartlake.ledger import Ledger
-from tests.pipeline.shop import TASKS, UNKNOWN_CURRENCY_WARNS, Shop, a_day, customer, order, product, stock
+from tests.pipeline.shop import TASKS, UNKNOWN_CURRENCY_WARNS, Shop, a_day, customer, order, product, shipment, stock
 
 
 def test_a_batch_whose_file_vanishes_before_it_is_loaded_waits_for_it(shop: Shop) -> None:
@@ -241,12 +241,16 @@ def test_a_table_that_died_while_it_was_made_is_made_again(shop: Shop) -> None:
 
 
 def test_stock_of_several_warehouses_as_of_the_order(shop: Shop) -> None:
-    shop.deliver("b1", **a_day(inventory=[stock("P-1", "W-1"), stock("P-1", "W-2")]))
+    orders = [order(), order("O-2", created_timestamp="2025-03-02 08:00:00")]
+    shop.deliver("b1", "2025-03-02", **a_day(orders=orders, inventory=[stock("P-1", "W-1"), stock("P-1", "W-2")]))
     later = stock("P-1", "W-2", stock_quantity="1", available_quantity="-1", created_timestamp="2025-03-02 08:00:00")
-    shop.deliver("b2", "2025-03-02", inventory=[later | {"reserved_quantity": "0", "available_quantity": "1"}])
+    more = stock("P-1", "W-1", stock_quantity="99", available_quantity="97", created_timestamp="2025-03-02 09:00:00")
+    changed = [later | {"reserved_quantity": "0", "available_quantity": "1"}, more]
+    shop.deliver("b2", "2025-03-02", inventory=changed, shipping=[shipment("S-2")])
     shop.run()
-    assert shop.one("SELECT inventory_stock_quantity FROM enriched_orders") == 20
-    assert shop.one("SELECT price_difference FROM enriched_orders") == Decimal("0.00")
+    shown = "inventory_stock_quantity, price_difference, shipping_count"
+    found = shop.rows(f"SELECT {shown} FROM enriched_orders ORDER BY order_id")
+    assert found == [(20, Decimal("0.00"), 2), (11, Decimal("0.00"), 0)]
 
 
 @pytest.fixture(scope="module")

@@ -154,6 +154,9 @@ def test_other_tracked_columns_are_carried_out_by_a_rebuild_from_the_log(shop: S
     shop.lake.rebuild(["orders"])
     assert shop.rows("SELECT city, is_current FROM customers") == [("Peoria", True)]
     assert shop.run().batches == ()
+    shop.deliver("b3", "2025-03-03", customers=[customer(city="Austin", created_timestamp="2025-03-03 09:00:00")])
+    shop.run()
+    assert shop.rows("SELECT city FROM enriched_orders") == [("Austin",)], "orders show what the customer shows"
 
 
 def test_another_column_needs_the_archive_which_serves_it(shop: Shop) -> None:

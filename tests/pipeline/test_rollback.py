@@ -7,7 +7,7 @@ import pytest
 from cartlake import runs
 from cartlake.core.batch import BatchStatus
 from cartlake.errors import UsageError
-from tests.pipeline.shop import UNKNOWN_CURRENCY_WARNS, Shop, a_day, customer, order, shipment
+from tests.pipeline.shop import UNKNOWN_CURRENCY_WARNS, Shop, a_day, customer, order, product, shipment
 
 Tables = dict[str, list[tuple[object, ...]]]
 
@@ -101,12 +101,24 @@ def test_a_released_batch_counts_from_its_release(shop: Shop) -> None:
     assert shop.lake.rollback("b3") == [], "nothing entered since"
 
 
-def test_only_a_published_batch_can_be_gone_back_to(shop: Shop) -> None:
-    shop.deliver("b1", customers=[customer()])
+def test_a_table_that_came_later_is_empty_and_what_was_rejected_since_stays_out_and_is_not_gone_back_to(
+    shop: Shop,
+) -> None:
+    shop.deliver("b0", customers=[customer("C-0")])
+    shop.deliver("b1", "2025-03-02", customers=[customer("C-1")])
+    shop.deliver("b2", "2025-03-03", customers=[customer("C-2")], products=[product()])
     shop.run()
-    shop.lake.reject("b1", "a test")
+    shop.lake.rollback("b1")
+    assert shop.statuses() == {"b0": "published", "b1": "published", "b2": "held"}
+    assert shop.rows("SELECT customer_id FROM customers ORDER BY 1") == [("C-0",), ("C-1",)]
+    assert shop.one("SELECT count(*) FROM products") == 0, "only b2 had any"
+    shop.deliver("b3", "2025-03-04", customers=[customer("C-3")])
+    shop.run()
+    shop.lake.reject("b0", "a test")
     with pytest.raises(UsageError, match="nothing can be rolled back to it"):
-        shop.lake.rollback("b1")
+        shop.lake.rollback("b0")
+    shop.lake.rollback("b1")
+    assert shop.rows("SELECT customer_id FROM customers") == [("C-1",)]
 
 
 def test_a_rollback_that_died_before_its_rows_were_written_is_finished_by_the_next_run(

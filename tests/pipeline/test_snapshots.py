@@ -56,8 +56,8 @@ def extract(shop: Shop, day: int, rows: Rows, **more: Any) -> None:
 
 
 def test_a_key_that_a_snapshot_lacks_is_deleted_at_its_time_whenever_it_arrives(shop: Shop) -> None:
-    more = ["Q-1", "Q-2"]
-    for day, keys in ((1, TEN), (2, TEN[1:]), (4, TEN[:9])):
+    more = [f"Q-{n}" for n in range(6)]
+    for day, keys in ((1, TEN), (2, [*TEN[1:], "X-1"]), (4, TEN[:9])):
         extract(shop, day, products([*keys, *more]))
         shop.run()
     assert (versions(shop, "P-0"), versions(shop, "P-9")) == ([(1, 2), (4, None)], [(1, 4)])
@@ -66,8 +66,9 @@ def test_a_key_that_a_snapshot_lacks_is_deleted_at_its_time_whenever_it_arrives(
     extract(shop, 3, products([*TEN[:8], *more]))  # late: P-8 was away for a day, P-9 went earlier
     shop.run()
     assert (versions(shop, "P-0"), versions(shop, "P-9")) == ([(1, 2), (3, None)], [(1, 3)])
-    assert versions(shop, "P-8") == [(1, 3), (4, None)]
+    assert (versions(shop, "P-8"), versions(shop, "X-1")) == ([(1, 3), (4, None)], [(2, 3)])
     shop.lake.reject("b2", "it was a test system's")
+    assert versions(shop, "X-1") == [], "no other snapshot has it"
     assert (versions(shop, "P-0"), versions(shop, "P-9")) == ([(1, None)], [(1, 3)])
     before = shop.production()
     shop.lake.rebuild(from_archive=True)
