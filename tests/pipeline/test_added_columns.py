@@ -75,6 +75,14 @@ def test_a_name_that_stands_in_two_lines_of_its_cell_is_a_column_with_its_values
     assert shop.one("SELECT favourite_colour FROM customers") == "blue"
 
 
+def test_of_several_spellings_the_first_with_a_value_counts_trimmed_and_blanks_are_none(shop: Shop) -> None:
+    spelt = [("  ", " silver "), (" gold ", "silver"), ("", " ")]
+    cells = ({"Loyalty Club": one, "loyalty-club": other} for one, other in spelt)
+    shop.deliver("b1", customers=[customer(f"C-{number}", **each) for number, each in enumerate(cells)])
+    shop.run()
+    assert shop.rows("SELECT loyalty_club FROM customers ORDER BY customer_id") == [("silver",), ("gold",), (None,)]
+
+
 def test_readers_of_an_earlier_publication_see_the_columns_of_then(shop: Shop) -> None:
     deliver(shop, [0, 1], one_by_one=True)
     assert "loyalty_club" in shop.lake.query("SELECT * FROM customers")[0]

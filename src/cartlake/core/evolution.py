@@ -60,5 +60,6 @@ def kept_aside(contract: Contract, names: Iterable[str]) -> list[str]:
 
 def added_value(field: Field, alias: str) -> str:
     """SQL: the value of an added column in a row of the log; of several spellings the first that has one."""
-    cells = ", ".join(f"element_at({name('_rescued', alias)}, {quoted(each)})" for each in field.source_names)
-    return f"nullif(trim(coalesce({cells}, CAST(NULL AS string))), '') AS {name(field.name)}"
+    found = (f"element_at({name('_rescued', alias)}, {quoted(each)})" for each in field.source_names)
+    cells = ", ".join(f"nullif(trim({each}), '')" for each in found)
+    return f"coalesce({cells}, CAST(NULL AS string)) AS {name(field.name)}"
