@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlglot import exp
+
 from cartlake import queries
 from cartlake.core.cells import cell_text, inert
 from cartlake.core.closest import closest
@@ -45,19 +47,27 @@ class Exported:
 def export(
     context: Context, what: str, path: Path, csv_format: ExportFormat, at: str | None, *, force: bool
 ) -> Exported:
-    """The rows of a table, a view or a SELECT stand in one file, whose suffix says its format; until it is whole there
-    is none, or the one before. Raises UsageError: another suffix, no such table, a file that is there, a place inside
-    the lake."""
+    """The rows of a table or view in the order of its key, or those of a SELECT, stand in one file, whose suffix says
+    its format; until it is whole there is none, or the one before. Raises UsageError: another suffix, no such table, a
+    file that is there, a place inside the lake."""
     write = _writer(path, csv_format)
     _require_free(context, path, force=force)
     require_no_folder(path)
     names = published_names(context)
     if what.isidentifier() and what.lower() not in names:
         raise UsageError("table_unknown", f"there is no table or view {what!r}", hint=closest(what, names))
-    sql = f"SELECT * FROM {what}" if what.lower() in names else what
+    sql = _rows_of(context, what.lower()) if what.lower() in names else what
     with queries.published(context, at), replacing(path) as beside:
         rows = write(context, sql, names, beside)
     return Exported(what if what.lower() in names else "query", path, rows, path.stat().st_size)
+
+
+def _rows_of(context: Context, name: str) -> str:
+    """All rows of a table or view; where there is a key, in its order, so that equal rows make equal files."""
+    keys = {table.name: table.key for table in context.production_tables}
+    keys |= {model.name: model.key for model in context.models if model.kind == "view"}
+    by = [exp.column(column, quoted=True).sql(context.engine.target) for column in keys.get(name, ())]
+    return f"SELECT * FROM {name}" + (f" ORDER BY {', '.join(by)}" if by else "")
 
 
 Writer = Callable[[Context, str, Sequence[str], Path], int]
@@ -135,7 +145,7 @@ def _write_snapshot(context: Context, folder: Path, at: str | None) -> list[Expo
     with queries.published(context, at) as publication:
         for name in sorted([*(table.name for table in context.production_tables), *views]):
             path = folder / f"{name}.parquet"
-            rows = _as_parquet(context, f"SELECT * FROM {name}", published_names(context), path)
+            rows = _as_parquet(context, _rows_of(context, name), published_names(context), path)
             written.append(Exported(name, path, rows, path.stat().st_size))
     lines = [
         f"CREATE OR REPLACE VIEW {each.name} AS SELECT * FROM read_parquet('{each.path.name}');" for each in written

@@ -176,6 +176,20 @@ def test_an_export_of_an_earlier_batch_is_what_was_published_then(shop: Shop, tm
     assert shop.lake.export("orders", tmp_path / "now.parquet").rows == 2
 
 
+def test_rows_come_in_the_order_of_their_key_whenever_they_were_loaded(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop")
+    for day, number in ((1, 2), (2, 3), (3, 1)):
+        shop.deliver(f"b{day}", f"2025-03-0{day}", customers=[customer(f"C-{number}")])
+        shop.run()
+    for name in ("customers", "customer_analytics"):
+        shop.lake.export(name, tmp_path / f"{name}.csv")
+        assert [row[0] for row in read_csv(tmp_path / f"{name}.csv")] == ["customer_id", "C-1", "C-2", "C-3"]
+    shop.lake.export_all(tmp_path / "all")
+    with duckdb.connect() as database:
+        found = database.execute(f"SELECT customer_id FROM '{tmp_path}/all/customers.parquet'").fetchall()
+    assert found == [("C-1",), ("C-2",), ("C-3",)]
+
+
 def test_a_snapshot_is_every_table_and_view_and_opens_in_duckdb(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
