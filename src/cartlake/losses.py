@@ -31,7 +31,16 @@ def require_ledger(context: Context) -> None:
 
 def require_tables(context: Context) -> None:
     """Raises EngineError if a log or a table of production is without the version that is published."""
-    lost = lost_tables(context)
+    _require_none(context, lost_tables(context))
+
+
+def require_logs(context: Context) -> None:
+    """Raises EngineError if a log is: what it held would be missing in all that is made of it."""
+    logs = {table.name for table in context.stage_tables}
+    _require_none(context, [name for name in lost_tables(context) if name in logs])
+
+
+def _require_none(context: Context, lost: list[str]) -> None:
     if lost:
         logs = {table.name for table in context.stage_tables}
         repair = FROM_ARCHIVE if logs & {*lost} else REBUILD

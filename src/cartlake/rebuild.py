@@ -11,7 +11,7 @@ from cartlake.core.definition import differences, is_read_anew
 from cartlake.core.entries import MaintenanceStep, Publication
 from cartlake.core.retention import MOVE
 from cartlake.errors import ContractError, UsageError
-from cartlake.losses import lost_tables
+from cartlake.losses import lost_tables, require_logs
 from cartlake.runs import published_batches
 from cartlake.tasks.accepted import evolved
 from cartlake.tasks.archive import read_again
@@ -33,11 +33,14 @@ class Rebuild:
 def rebuild(context: Context, tables: Sequence[str], since: date | None, *, from_archive: bool) -> Rebuild:
     """The tables, and all that is made of them (all tables if none is named), are what the accepted records and today's
     definitions make of them, in one publication. `since`: histories only where a key has a record in a batch of that
-    date or later. Raises UsageError, ContractError, and with `from_archive` FileRejected, with nothing changed."""
+    date or later. Raises UsageError, ContractError, EngineError if a log is lost, and with `from_archive` FileRejected,
+    with nothing changed."""
     if from_archive and (tables or since):
         said = "--from-archive reads every accepted file and makes every table"
         raise UsageError("usage", said, hint="Leave the tables and --from out.")
     wanted, files, published = _with_what_is_made_of_them(context, tables), 0, published_batches(context)
+    if not from_archive:
+        require_logs(context)
     _note_a_move(context)
     if from_archive:
         files = read_again(context, published)

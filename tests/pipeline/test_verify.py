@@ -243,6 +243,9 @@ def test_without_a_table_that_is_published_nothing_is_loaded_until_it_is_made_an
         assert f"`{repair}`" in str(refused.value.hint)
         copied.lake.close()
     assert repairs(copied.lake.verify().findings) == repair
+    if table == "orders_stage":
+        with pytest.raises(EngineError, match=table):
+            copied.lake.rebuild()  # of nothing, there would be no orders
     copied.lake.rebuild(from_archive="archive" in repair)
     assert copied.production() == before
     [report] = copied.run().batches
