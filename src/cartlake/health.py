@@ -15,7 +15,7 @@ from cartlake.core.prometheus import Gauge, Labels, Number, exposition
 from cartlake.core.quality import DQ_METRICS
 from cartlake.engines.base import Row
 from cartlake.tasks.context import Context
-from cartlake.tasks.quarantined import quarantine
+from cartlake.tasks.quarantined import open_records
 
 _ORDER = "ORDER BY batch_date, batch_id, feed NULLS FIRST, metric, column_name NULLS FIRST, rule NULLS FIRST"
 
@@ -108,9 +108,8 @@ def prometheus(context: Context) -> str:
 def _lake_gauges(context: Context) -> Iterator[Gauge]:
     published = context.ledger.latest_publication()
     statuses = Counter(batch.status.value for batch in context.ledger.batches().values())
-    refused = quarantine(context, every=False)
-    by_feed = Counter(str(row["feed"]) for row in refused if row["is_open"])
-    open_rows = [({"feed": contract.feed}, by_feed[contract.feed]) for contract in context.contracts]
+    refused = open_records(context)
+    open_rows = [({"feed": contract.feed}, refused.get(contract.feed, 0)) for contract in context.contracts]
     yield Gauge("cartlake_publication", "Number of the latest publication.", [({}, published.publication_id)])
     if published.publication_id:
         at = published.published_at.timestamp()

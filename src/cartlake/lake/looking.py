@@ -53,7 +53,7 @@ class Looking(Opened):
             nobodys,
             context.ledger.latest_publication(),
             tuple(health.feeds(context)),
-            sum(bool(row["is_open"]) for row in quarantined.quarantine(context, every=False)),
+            sum(quarantined.open_records(context).values()),
             (*seen.notices, *told, *namesakes(nobodys), *outdated_notices(context)),
         )
 

@@ -35,6 +35,15 @@ def quarantine(context: Context, where: Where | None = None, *, every: bool) -> 
     return [_listed(row, standing.get(_identity(row))) for row in shown]
 
 
+def open_records(context: Context) -> dict[str, int]:
+    """Per feed how many records wait for a decision, where any do."""
+    with context.engine.scope():
+        define_ledger(context.engine)
+        define_quarantine(context)
+        rows = context.engine.rows("SELECT feed, count(*) AS records FROM quarantine WHERE is_open GROUP BY feed")
+    return {str(row["feed"]): int(str(row["records"])) for row in rows}
+
+
 def define_quarantine(context: Context, where: Where | None = None) -> None:
     """`quarantine` as people query it. Reads `batch_files` and `decisions`."""
     context.engine.read("quarantined", QUARANTINE, where=where)
