@@ -13,9 +13,10 @@ BACKUP = "Bring the table's folder back from a backup: what it says stands nowhe
 REBUILD, FROM_ARCHIVE = "cartlake rebuild", "cartlake rebuild --from-archive"
 
 
-def require_publications(context: Context) -> None:
-    """Raises EngineError if batches are published and there is no publication: everything would seem empty."""
-    if not context.ledger.publications():
+def require_contents(context: Context) -> None:
+    """Raises EngineError if batches are published and there is no publication, or the other way round: everything would
+    seem empty."""
+    if not (context.ledger.publications() and context.ledger.batches()):
         require_ledger(context)
 
 

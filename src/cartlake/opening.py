@@ -13,7 +13,7 @@ from cartlake.engines.scratch import sweep
 from cartlake.errors import ConfigError, UsageError
 from cartlake.ledger import Clock
 from cartlake.lock import LakeLock
-from cartlake.losses import require_ledger, require_publications, require_tables
+from cartlake.losses import require_contents, require_ledger, require_tables
 from cartlake.owning import require_no_run
 from cartlake.published import show_to_readers
 from cartlake.settings import Settings
@@ -50,7 +50,7 @@ class Door:
                     pipeline.create_tables(self.as_it_is())
                     if not anew:
                         settle_definitions(self.as_it_is())
-            require_publications(self.as_it_is())
+            require_contents(self.as_it_is())
             self._is_created = True
         return self.as_it_is()
 

@@ -69,17 +69,20 @@ def test_following_waits_where_nothing_has_run(unused: Dashboard) -> None:
         following.look(_sold)
 
 
-def test_a_lake_whose_publications_are_lost_is_not_shown_as_an_empty_one(working: Dashboard, tmp_path: Path) -> None:
-    publications = working.shop.project / "lake" / "publications"
-    publications.rename(tmp_path / "backup")
-    assert "the lake has no table publications" in _refusal(working)
-    with pytest.raises(EngineError, match="publications was removed"):
+@pytest.mark.parametrize("table", ["publications", "ledger_batches"])
+def test_a_lake_whose_ledger_is_lost_is_not_shown_as_an_empty_one(
+    working: Dashboard, tmp_path: Path, table: str
+) -> None:
+    folder = working.shop.project / "lake" / table
+    folder.rename(tmp_path / "backup")
+    assert f"the lake has no table {table}" in _refusal(working)
+    with pytest.raises(EngineError, match=f"{table} was removed"):
         working.shop.lake.batches()  # makes the table
-    assert "the table publications was removed" in _refusal(working)
-    with pytest.raises(EngineError, match="publications was removed"):
+    assert f"the table {table} was removed" in _refusal(working)
+    with pytest.raises(EngineError, match=f"{table} was removed"):
         write_report(working.shop.lake.settings, tmp_path / "report.html")
-    shutil.rmtree(publications)
-    (tmp_path / "backup").rename(publications)
+    shutil.rmtree(folder)
+    (tmp_path / "backup").rename(folder)
     assert "published" in working.text("/")
 
 

@@ -12,11 +12,11 @@ from typing import Protocol, TypeVar
 
 from cartlake import pipeline
 from cartlake.core.entries import Publication
-from cartlake.core.tables import BATCHES, LEDGER
+from cartlake.core.tables import BATCHES, LEDGER, PUBLICATIONS
 from cartlake.engines.base import Row, Value
 from cartlake.errors import EngineError
 from cartlake.ledger import utc_now
-from cartlake.losses import require_publications
+from cartlake.losses import require_contents
 from cartlake.opening import Door
 from cartlake.published import define_published
 from cartlake.settings import Settings
@@ -148,9 +148,10 @@ class Reader:
 
 def _require_whole(context: Context) -> None:
     """Raises NothingYet if nothing has run here; EngineError if something has, and a table is not there, or the one of
-    publications was lost: else the lake would seem empty."""
+    batches or publications was lost: else the lake would seem empty."""
     missing = pipeline.missing_tables(context)
-    if missing and (BATCHES.name in missing or not context.ledger.batches()):
+    told = {BATCHES.name: context.ledger.batches, PUBLICATIONS.name: context.ledger.publications}
+    if missing and not any(ask() for table, ask in told.items() if table not in missing):
         raise NothingYet
     if missing:
         raise EngineError(
@@ -159,7 +160,7 @@ def _require_whole(context: Context) -> None:
             hint="If a contract or model is new, `cartlake status` makes its tables. Otherwise bring the table's folder"
             " back from a backup; `cartlake verify` says what else is missing.",
         )
-    require_publications(context)
+    require_contents(context)
 
 
 def _versions(context: Context) -> tuple[int, ...]:
