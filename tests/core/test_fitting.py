@@ -124,6 +124,7 @@ def change_rule(project: Path, feed: str, rule: str) -> None:
     [
         ("name: order_without_custmer, action: hold", "there is no cross-table rule", "`order_without_customer`"),
         ("name: quarantine_share, threshold: 0.25", "it has no threshold here", "`business`"),
+        ("name: snapshot_deletes_many, threshold: 0.25", "it has no threshold here", "of a snapshot"),
         ("name: untracked_change, action: hold", "once the batch is through the gate", "severity"),
         ("name: emptied_columns, severity: high", "orders.yaml changes it too", "in each contract"),
     ],
@@ -146,6 +147,8 @@ def test_every_rule_that_results_can_have_may_be_changed(project: Path) -> None:
     ):
         change_rule(project, feed, f"name: {rule}, action: hold")
     change_rule(project, "inventory", "name: snapshot_deletes_many, threshold: 0.5")
+    sequence = "{property: sequenceBy, value: [updated_timestamp, created_timestamp]}"
+    change(project, "inventory", sequence, "{property: delivery, value: snapshot}")
     assert models(project)
 
 

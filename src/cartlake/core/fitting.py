@@ -76,8 +76,9 @@ def _require_rules(contracts: Sequence[Contract], models: Sequence[Model]) -> No
         other, first = changed.setdefault(rule.code, (contract, rule))
         if rule.code not in codes:
             said, hint = "there is no cross-table rule of this name", closest(rule.code, codes)
-        elif rule.threshold is not None and rule.code != snapshots.DELETES_MANY.code:
-            said, hint = "it has no threshold here", "Bounds are settings of the section `business`."
+        elif rule.threshold is not None and (rule.code, contract.delivery) != (snapshots.DELETES_MANY.code, "snapshot"):
+            said = "it has no threshold here"
+            hint = f"Only `{snapshots.DELETES_MANY.code}` of a snapshot has; other bounds are settings of `business`."
         elif rule.code == known.UNTRACKED_CHANGE.code and rule.action == "hold":
             said, hint = "it is found once the batch is through the gate", "Only its severity can be changed."
         elif (rule.severity, rule.action) != (first.severity, first.action):
