@@ -68,10 +68,11 @@ def ledger_losses(context: Context) -> dict[str, str]:
     unsettled = {batch.batch_id for batch in settled(batches.values(), publications)}
     published = [batch for batch in batches.values() if batch.status is BatchStatus.PUBLISHED]
     claiming = {file.batch_id for file in announced}
-    staged = {(file.feed, file.file_sha256) for file in ledger.files()}
+    staged = {(file.feed, file.file_sha256, file.batch_date) for file in ledger.files()}
+    loaded = [file for file in announced if file.batch_id in entered]
     unsaid = {batch.batch_id for batch in published} - entered.keys() - unsettled
     empty = [batch.batch_id for batch in published if batch.files and batch.batch_id not in claiming]
-    unknown = [f.file_name for f in announced if f.batch_id in entered and (f.feed, f.file_sha256) not in staged]
+    unknown = [f.file_name for f in loaded if (f.feed, f.file_sha256, f.batch_date) not in staged]
     lacking = (
         (PUBLICATIONS, "published batches", unsaid),
         (BATCHES, "published batches", entered.keys() - batches.keys()),

@@ -17,7 +17,7 @@ from cartlake.errors import EngineError
 from cartlake.lake import Lake
 from cartlake.project import load_contracts
 from cartlake.verify import Finding
-from tests.pipeline.shop import Shop, a_day, customer, order
+from tests.pipeline.shop import Shop, a_day, customer, order, product
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +224,22 @@ def test_without_a_table_of_the_ledger_nothing_is_written(copied: Shop, tmp_path
     copied.lake.close()
     assert copied.production() == before
     assert copied.lake.verify(deep=True).findings == ()
+
+
+@pytest.mark.parametrize("table", LEDGER)
+def test_with_a_table_of_the_ledger_of_an_earlier_day_nothing_is_written(
+    copied: Shop, tmp_path: Path, table: str
+) -> None:
+    """Also where the day since brought what the day before had: it was loaded for its own date."""
+    folder = copied.project / "lake" / table
+    shutil.copytree(folder, tmp_path / "backup")
+    copied.deliver("b3", "2025-03-03", products=[product()])
+    copied.run()
+    copied.lake.close()
+    shutil.rmtree(folder)
+    (tmp_path / "backup").rename(folder)
+    with pytest.raises(EngineError, match=f"the table {table} was removed or is of another time"):
+        copied.run()
 
 
 @pytest.mark.parametrize(
