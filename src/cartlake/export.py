@@ -51,8 +51,8 @@ def export(
     its format; until it is whole there is none, or the one before. Raises UsageError: another suffix, no such table, a
     file that is there, a place inside the lake."""
     write = _writer(path, csv_format)
-    _require_free(context, path, force=force)
     require_no_folder(path)
+    _require_free(context, path, force=force)
     names = published_names(context)
     if what.isidentifier() and what.lower() not in names:
         raise UsageError("table_unknown", f"there is no table or view {what!r}", hint=closest(what, names))

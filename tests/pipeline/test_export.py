@@ -125,8 +125,9 @@ def test_what_is_there_is_replaced_only_if_asked_and_only_by_something_whole(sho
 
 def test_a_folder_is_no_file_to_replace(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "people.csv").mkdir()
-    with pytest.raises(UsageError, match="is a folder"):
-        shop.lake.export("customers", tmp_path / "people.csv", force=True)
+    for force in (False, True):
+        with pytest.raises(UsageError, match="is a folder"):
+            shop.lake.export("customers", tmp_path / "people.csv", force=force)
 
 
 def test_a_table_that_is_none_is_no_wrong_query(shop: Shop, tmp_path: Path) -> None:
