@@ -104,19 +104,21 @@ def test_every_row_rule_is_there_with_its_failures_also_those_that_no_contract_k
 @pytest.mark.parametrize(
     ("upserts", "there", "before", "is_told"),
     [
-        (10, 0, (7, 7), True),
-        (9, 0, (700, 700), False),
-        (1000, 0, (1, 100), True),
-        (999, 0, (1, 100), False),
-        (10, 1, (7, 7), False),
-        (10, 0, (0, 500), False),
+        (10, 0, [(7, 7)], True),
+        (9, 0, [(700, 700)], False),
+        (1000, 0, [(1, 60), (0, 9), (0, 9), (0, 9), (0, 9), (0, 4)], True),
+        (999, 0, [(1, 60), (0, 9), (0, 9), (0, 9), (0, 9), (0, 4)], False),
+        (10, 1, [(7, 7)], False),
+        (10, 0, [(0, 500)], False),
+        (90, 0, [(0, 10), *[(10, 10)] * 9], True),
+        (90, 0, [(0, 10), *[(10, 10)] * 8], False),
     ],
 )
 def test_a_column_is_emptied_when_ten_values_were_to_be_expected_and_none_came(
-    upserts: int, there: int, before: tuple[int, int], is_told: bool
+    upserts: int, there: int, before: list[tuple[int, int]], is_told: bool
 ) -> None:
     expected = ["city"] if is_told else []
-    assert emptied(upserts, {"city": there, "phone": 0}, {"city": before, "dropped": (500, 500)}) == expected
+    assert emptied(upserts, {"city": there, "phone": 0}, {"city": before, "dropped": [(500, 500)]}) == expected
 
 
 def test_a_feed_of_repetitions_only_has_counts_and_nothing_to_judge() -> None:

@@ -92,14 +92,18 @@ def metrics_of(feeds: Sequence[FeedFacts], results: Iterable[RuleResult]) -> lis
     return found
 
 
-def emptied(upserts: int, present: Mapping[str, int], before: Mapping[str, tuple[int, int]]) -> list[str]:
+def emptied(upserts: int, present: Mapping[str, int], before: Mapping[str, Sequence[tuple[int, int]]]) -> list[str]:
     """The columns of a feed without a value in these upserts, in which at least 10 would have one by the share in the
-    batches before: how many values there were, of how many."""
-    return [
-        column
-        for column, (there, records) in before.items()
-        if present.get(column) == 0 and upserts * there >= LEAST_EXPECTED * records
-    ]
+    batches before: how many values each brought, of how many. Not one that is empty now and then: where more than one
+    in ten batches of ten records or more had none."""
+    found = []
+    for column, batches in before.items():
+        there, records = sum(part for part, _ in batches), sum(whole for _, whole in batches)
+        large = [part for part, whole in batches if whole >= LEAST_EXPECTED]
+        is_expected = upserts * there >= LEAST_EXPECTED * records and 10 * large.count(0) <= len(large)
+        if present.get(column) == 0 and is_expected:
+            found.append(column)
+    return found
 
 
 def _kept(results: Iterable[RuleResult]) -> Decimal:

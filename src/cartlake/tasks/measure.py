@@ -51,17 +51,16 @@ def emptied_columns(context: Context, feeds: Sequence[FeedFacts]) -> list[RuleRe
     return results
 
 
-def _measured_before(context: Context, feeds: Sequence[FeedFacts]) -> dict[str, dict[str, tuple[int, int]]]:
-    """Per feed and column: how many values its latest batches before this one brought, of how many."""
+def _measured_before(context: Context, feeds: Sequence[FeedFacts]) -> dict[str, dict[str, list[tuple[int, int]]]]:
+    """Per feed and column: how many values each of its latest batches before this one brought, of how many."""
     latest = {facts.contract.feed: [*facts.past][:RECENT] for facts in feeds}
-    before: dict[str, dict[str, tuple[int, int]]] = {feed: {} for feed in latest}
+    before: dict[str, dict[str, list[tuple[int, int]]]] = {feed: {} for feed in latest}
     ids = sorted({batch_id for ids in latest.values() for batch_id in ids})
     context.engine.read("before", DQ_METRICS, where={"metric": ["completeness"], "batch_id": ids})
     for row in context.engine.rows("SELECT batch_id, feed, column_name, part, whole FROM before"):
         feed, column = str(row["feed"]), str(row["column_name"])
         if row["batch_id"] in latest.get(feed, ()):
-            there, records = before[feed].get(column, (0, 0))
-            before[feed][column] = there + _number(row["part"]), records + _number(row["whole"])
+            before[feed].setdefault(column, []).append((_number(row["part"]), _number(row["whole"])))
     return before
 
 
