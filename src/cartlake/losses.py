@@ -5,12 +5,34 @@ from __future__ import annotations
 
 from cartlake.core.batch import BatchStatus
 from cartlake.core.production import entered_at, settled
-from cartlake.core.tables import BATCH_FILES, BATCHES, FILES, PUBLICATIONS
-from cartlake.errors import EngineError
+from cartlake.core.table import Table
+from cartlake.core.tables import BATCH_FILES, BATCHES, FILES, LEDGER, PUBLICATIONS
+from cartlake.errors import EngineError, TableMissing
 from cartlake.tasks.context import Context
 
 BACKUP = "Bring the table's folder back from a backup: what it says stands nowhere else."
 REBUILD, FROM_ARCHIVE = "cartlake rebuild", "cartlake rebuild --from-archive"
+_ESSENTIAL = {table.name for table in (BATCHES, FILES, BATCH_FILES)}  # no rebuild goes on without them
+
+
+def require_no_gap(context: Context) -> None:
+    """Raises EngineError if something is published and a table of the ledger is not there: it would be made anew, and
+    what it told of, decisions about records for one, be forgotten."""
+    if not _exists(context, PUBLICATIONS) or not context.ledger.publications():
+        return  # asked first: who runs for the first time beside another may see some tables only
+    gone = [table.name for table in LEDGER if not _exists(context, table)]
+    if gone:
+        without = f" Without one `{FROM_ARCHIVE}` goes on, and what it said is forgotten."
+        hint = BACKUP if _ESSENTIAL & {*gone} else BACKUP + without
+        raise EngineError("ledger_lost", f"gone from the ledger: {', '.join(gone)}", hint=hint)
+
+
+def _exists(context: Context, table: Table) -> bool:
+    try:
+        context.engine.version(table.name)
+    except TableMissing:
+        return False
+    return True
 
 
 def require_contents(context: Context) -> None:

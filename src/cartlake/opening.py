@@ -13,7 +13,7 @@ from cartlake.engines.scratch import sweep
 from cartlake.errors import ConfigError, UsageError
 from cartlake.ledger import Clock
 from cartlake.lock import LakeLock
-from cartlake.losses import require_contents, require_ledger, require_tables
+from cartlake.losses import require_contents, require_ledger, require_no_gap, require_tables
 from cartlake.owning import require_no_run
 from cartlake.published import show_to_readers
 from cartlake.settings import Settings
@@ -45,6 +45,8 @@ class Door:
     def context(self, *, anew: bool = False) -> Context:
         """The opened lake, to look at; its tables exist."""
         if not self._is_created:
+            if not anew:
+                require_no_gap(self.as_it_is())
             if pipeline.missing_tables(self.as_it_is()):
                 with self._held():
                     pipeline.create_tables(self.as_it_is())

@@ -207,14 +207,16 @@ def test_without_a_table_of_the_ledger_nothing_is_written(copied: Shop, tmp_path
     before, folder = copied.production(), copied.project / "lake" / table
     copied.lake.close()
     folder.rename(tmp_path / "backup")
-    looks: list[Callable[[], object]] = [copied.run, copied.lake.rebuild, lambda: copied.lake.reject("b2")]
+    looks: list[Callable[[], object]] = [copied.run, copied.lake.rebuild, lambda: copied.rows("SELECT * FROM orders")]
     for look in looks:
-        with pytest.raises(EngineError, match=said) as refused:
+        with pytest.raises(EngineError, match=table) as refused:
             look()
-        assert "backup" in str(refused.value.hint)
-    if table in ("publications", "ledger_batches"):
+        assert str(refused.value.hint).startswith("Bring the table's folder back from a backup")
+        assert "archive" not in str(refused.value.hint)
+    looks = [lambda: copied.lake.rebuild(from_archive=True), copied.run, lambda: copied.lake.reject("b2")]
+    for look in looks:  # from the first on the table is there again, and empty
         with pytest.raises(EngineError, match=said):
-            copied.rows("SELECT * FROM orders")
+            look()
     looked = copied.lake.verify()
     assert looked.looked_at == {"ledger": 13}
     [found] = looked.findings
@@ -240,6 +242,24 @@ def test_with_a_table_of_the_ledger_of_an_earlier_day_nothing_is_written(
     (tmp_path / "backup").rename(folder)
     with pytest.raises(EngineError, match=f"the table {table} was removed or is of another time"):
         copied.run()
+
+
+@pytest.mark.parametrize("table", ["ledger_decisions", "quarantine"])
+def test_a_table_of_the_ledger_that_tables_can_be_made_without_is_not_made_anew_unasked(
+    copied: Shop, table: str
+) -> None:
+    before = copied.production()
+    copied.lake.close()
+    shutil.rmtree(copied.project / "lake" / table)
+    looks: list[Callable[[], object]] = [copied.run, copied.lake.rebuild, lambda: copied.rows("SELECT * FROM orders")]
+    for look in looks:
+        with pytest.raises(EngineError, match=f"gone from the ledger: {table}") as refused:
+            look()
+        assert "Without one `cartlake rebuild --from-archive`" in str(refused.value.hint)
+    assert [found.name for found in copied.lake.verify().findings] == [table]
+    copied.lake.rebuild(from_archive=True)
+    assert copied.production() == before
+    assert copied.lake.verify(deep=True).findings == ()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from cartlake.core.names import normalise
 from cartlake.core.production import retried
 from cartlake.errors import UsageError
 from cartlake.lake.opened import Opened, who
+from cartlake.losses import require_no_gap
 from cartlake.queries import BatchReport
 from cartlake.rebuild import Rebuild, rebuild
 
@@ -86,6 +87,8 @@ class Deciding(Opened):
     def rebuild(self, tables: Sequence[str] = (), since: date | None = None, *, from_archive: bool = False) -> Rebuild:
         """Production tables are made again from the accepted logs, or from the archived files with today's contracts,
         and published together. See `cartlake.rebuild`."""
+        if not from_archive:
+            require_no_gap(self._door.as_it_is())
         with self._door.locked(anew=True) as context:
             runs.recover(context)
             return rebuild(context, tables, since, from_archive=from_archive)
