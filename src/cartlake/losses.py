@@ -9,6 +9,7 @@ from cartlake.core.table import Table
 from cartlake.core.tables import BATCH_FILES, BATCHES, FILES, LEDGER, PUBLICATIONS
 from cartlake.errors import EngineError, TableMissing
 from cartlake.tasks.context import Context
+from cartlake.tasks.shapes import OUTDATED
 
 BACKUP = "Bring the table's folder back from a backup: what it says stands nowhere else."
 REBUILD, FROM_ARCHIVE = "cartlake rebuild", "cartlake rebuild --from-archive"
@@ -55,12 +56,33 @@ def require_ledger(context: Context) -> None:
 def require_tables(context: Context) -> None:
     """Raises EngineError if a log or a table of production is without the version that is published."""
     _require_none(context, lost_tables(context))
+    require_logs(context)
 
 
 def require_logs(context: Context) -> None:
     """Raises EngineError if a log is: what it held would be missing in all that is made of it."""
     logs = {table.name for table in context.stage_tables}
     _require_none(context, [name for name in lost_tables(context) if name in logs])
+    for table, feed in unknown_logs(context).items():
+        raise EngineError(
+            "log_changed",
+            f"{table} is not the log that the tables of {feed} in production were made from",
+            hint=f"Put the contract's `stageTable` back, or `{FROM_ARCHIVE}` fills this one; until then nothing is"
+            " loaded.",
+        )
+
+
+def lost_logs(context: Context) -> set[str]:
+    """The logs that are without what production is made of."""
+    return {table.name for table in context.stage_tables} & {*lost_tables(context), *unknown_logs(context)}
+
+
+def unknown_logs(context: Context) -> dict[str, str]:
+    """The logs that the latest publication does not name though files of their feeds are in production, each with its
+    feed: those of contracts that name another one than then."""
+    published, entered = context.ledger.latest_publication().tables, entered_at(context.ledger.publications())
+    feeds = {f.feed for f in context.ledger.batch_files() if f.batch_id in entered and f.status in ("staged", OUTDATED)}
+    return {c.stage_table: c.feed for c in context.contracts if c.feed in feeds and c.stage_table not in published}
 
 
 def _require_none(context: Context, lost: list[str]) -> None:

@@ -11,7 +11,7 @@ from cartlake.core.definition import differences, is_read_anew
 from cartlake.core.entries import MaintenanceStep, Publication
 from cartlake.core.retention import MOVE
 from cartlake.errors import ContractError, UsageError
-from cartlake.losses import lost_tables, require_logs
+from cartlake.losses import lost_logs, lost_tables, require_logs
 from cartlake.runs import published_batches
 from cartlake.tasks.accepted import evolved
 from cartlake.tasks.archive import read_again
@@ -43,7 +43,7 @@ def rebuild(context: Context, tables: Sequence[str], since: date | None, *, from
         require_logs(context)
     _note_a_move(context)
     if from_archive:
-        files = read_again(context, published)
+        files = read_again(context, published, lost_logs(context))
     else:
         wanted |= _with_what_is_made_of_them(context, _changed_histories(context)) if outdated_feeds(context) else set()
         context.ledger.record_definitions(context.definitions.values())

@@ -19,7 +19,7 @@ from cartlake.core.snapshots import PRESENT
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, QUARANTINE, history_table, stage_table
 from cartlake.errors import EngineError, TableMissing
-from cartlake.losses import BACKUP, FROM_ARCHIVE, REBUILD, ledger_losses
+from cartlake.losses import BACKUP, FROM_ARCHIVE, REBUILD, ledger_losses, unknown_logs
 from cartlake.runs import published_batches
 from cartlake.tasks.accepted import accepted_files
 from cartlake.tasks.anew import compared_with_logs
@@ -132,6 +132,8 @@ def _tables(context: Context) -> Iterator[_Look]:
     steps = ledger.maintenance()
     recent = kept_publications(ledger.publications(), ledger.now(), context.settings.maintain.keep_days)
     kept, below = [each for each in recent if not moved_with(each, steps)], gone_below(steps)
+    for name, feed in unknown_logs(context).items():
+        yield _Look(name, [f"the tables of {feed} in production were made from another log"], FROM_ARCHIVE)
     groups = ((context.stage_tables, FROM_ARCHIVE), (context.production_tables, REBUILD))
     for table, repair in ((table, repair) for tables, repair in groups for table in tables):
         published = {publication.tables[table.name] for publication in kept if table.name in publication.tables}

@@ -16,15 +16,17 @@ from cartlake.tasks.shapes import OUTDATED, begin_logs_anew, outdated_feeds
 from cartlake.tasks.stage import announced_as
 
 
-def read_again(context: Context, published: Collection[str]) -> int:
+def read_again(context: Context, published: Collection[str], lost: Collection[str]) -> int:
     """The logs and the quarantine hold what today's contracts make of every file of the `published` batches; how many
-    they are. Raises UsageError if the archive lacks one, FileRejected if a contract refuses one, before anything is
-    changed. Until the caller publishes, the batches are to be staged again."""
+    they are. Of the `lost` logs what other batches staged is to be staged again, too. Raises UsageError if the archive
+    lacks a file, FileRejected if a contract refuses one, before anything is changed. Until the caller publishes, the
+    batches are to be staged again."""
     ledger, accepted = context.ledger, _accepted(context, published)
     deliveries = [delivery_of(context, file) for file in accepted.values()]
     ledger.record_batches(replace(ledger.batches()[batch_id], restage=True) for batch_id in sorted(published))
     outdated = outdated_feeds(context)
-    begin_logs_anew(context, [contract for contract in context.contracts if contract.table in outdated])
+    anew = [each for each in context.contracts if each.table in outdated or each.stage_table in lost]
+    begin_logs_anew(context, anew)
     ledger.record_definitions(context.definitions.values())
     with ledger.together():
         for delivery, file in zip(deliveries, accepted.values(), strict=True):
@@ -34,11 +36,12 @@ def read_again(context: Context, published: Collection[str]) -> int:
 
 
 def _accepted(context: Context, published: Collection[str]) -> dict[FileKey, StagedFile]:
-    """The files that published batches announce, oldest first."""
+    """The files that published batches announce, oldest first; none of a feed whose contract is gone."""
+    feeds = {contract.feed for contract in context.contracts}
     wanted = {
         (file.feed, file.file_sha256, file.batch_date)
         for file in context.ledger.batch_files()
-        if file.batch_id in published and file.status in ("staged", OUTDATED)
+        if file.batch_id in published and file.feed in feeds and file.status in ("staged", OUTDATED)
     }
     files = {(file.feed, file.file_sha256, file.batch_date): file for file in context.ledger.files()}
     return {key: files[key] for key in sorted(wanted, key=lambda key: (key[2], key[0], files[key].revision, key[1]))}
