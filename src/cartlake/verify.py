@@ -5,7 +5,7 @@ needed."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,13 @@ from pathlib import Path
 from cartlake.core.contract import Contract
 from cartlake.core.entries import StagedFile
 from cartlake.core.invariants import no_fan_out, sound_intervals, unique_keys
-from cartlake.core.names import hash_in_path
+from cartlake.core.manifest import MAX_BYTES, parse_manifest
+from cartlake.core.names import hash_in_path, shown
 from cartlake.core.retention import gone_below, kept_publications, moved_with
 from cartlake.core.snapshots import PRESENT
 from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER, QUARANTINE, history_table, stage_table
-from cartlake.errors import EngineError, TableMissing
+from cartlake.errors import EngineError, ManifestRefused, TableMissing
 from cartlake.losses import BACKUP, FROM_ARCHIVE, REBUILD, ledger_losses, unknown_logs
 from cartlake.runs import published_batches
 from cartlake.tasks.accepted import accepted_files
@@ -32,6 +33,7 @@ _ARCHIVE = (
     "Bring the file back from a backup. The tables are whole without it; `batch retry` and `rebuild --from-archive`"
 )
 _ARCHIVE += " need it."
+_DROP_AGAIN = "The ledger is older than the archive: copy it and its files to landing, without the hash in their names."
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def _version(context: Context, table: Table) -> int | None:
 
 
 def _archive(context: Context) -> Iterator[_Look]:
-    """Every file that the ledger knows, and the manifests. What the policy removes may be gone."""
+    """Every file that the ledger knows, and the manifests: a batch of which the ledger does not know was forgotten with
+    what came after its backup. What the policy removes may be gone."""
     root, may_go = context.settings.archive_folder, context.settings.maintain.archive_days is not None
     known = {file.archive_path: file.file_sha256 for file in context.ledger.files()}
     for path, sha256 in known.items():
@@ -115,8 +118,21 @@ def _archive(context: Context) -> Iterator[_Look]:
         path = file.relative_to(root).as_posix()
         named, found = hash_in_path(path), _sha256(file)
         if named is not None and path not in known:
-            wrong = [] if found is not None and found.startswith(named) else ["its bytes are others"]
-            yield _Look(path, wrong, "Bring the manifest back from a backup; nothing reads it any more.")
+            if found is None or not found.startswith(named):
+                wrong, repair = (
+                    ["its bytes are others"],
+                    "Bring the manifest back from a backup; nothing reads it any more.",
+                )
+            else:
+                wrong, repair = _forgotten(file, context.ledger.batches()), _DROP_AGAIN
+            yield _Look(path, wrong, repair)
+
+
+def _forgotten(file: Path, batches: Container[str]) -> list[str]:
+    with suppress(ManifestRefused):
+        batch_id = parse_manifest(file.name, file.read_bytes()[: MAX_BYTES + 1]).batch_id
+        return [] if batch_id in batches else [f"the ledger knows nothing of its batch {shown(batch_id)}"]
+    return []  # it was refused, or is a file of JSON records
 
 
 def _sha256(path: Path) -> str | None:

@@ -289,6 +289,25 @@ def test_without_a_table_that_is_published_nothing_is_loaded_until_it_is_made_an
     assert copied.lake.verify(deep=True).findings == ()
 
 
+def test_a_batch_that_came_after_the_backup_of_the_lake_is_told_and_can_be_dropped_again(copied: Shop) -> None:
+    lake = copied.project / "lake"
+    copied.lake.close()
+    shutil.copytree(lake, copied.project / "backup")
+    copied.deliver("b3", "2025-03-03", customers=[customer("C-3")])
+    copied.run()
+    after = copied.production()
+    copied.lake.close()
+    shutil.rmtree(lake)
+    (copied.project / "backup").rename(lake)
+    [found] = copied.lake.verify().findings
+    assert (found.area, found.problem) == ("archive", "the ledger knows nothing of its batch b3")
+    assert Path(found.name).name.startswith("b3.")
+    copied.deliver("b3", "2025-03-03", customers=[customer("C-3")])
+    copied.run()
+    assert copied.lake.verify(deep=True).findings == ()
+    assert copied.production() == after
+
+
 def test_somebody_elses_rows_in_a_published_table_are_found(copied: Shop) -> None:
     """The same version of a customer twice: published by hand, as no merge would let it through."""
     with Lake(copied.project) as lake, lake._door.locked() as context:
