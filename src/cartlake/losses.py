@@ -3,6 +3,8 @@ the others, would leave out of all that is computed from here on, silently, what
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cartlake.core.batch import BatchStatus
 from cartlake.core.production import entered_at, settled
 from cartlake.core.table import Table
@@ -19,13 +21,18 @@ _ESSENTIAL = {table.name for table in (BATCHES, FILES, BATCH_FILES)}  # no rebui
 def require_no_gap(context: Context) -> None:
     """Raises EngineError if something is published and a table of the ledger is not there: it would be made anew, and
     what it told of, decisions about records for one, be forgotten."""
-    if not _exists(context, PUBLICATIONS) or not context.ledger.publications():
+    if missing(context, [PUBLICATIONS]) or not context.ledger.publications():
         return  # asked first: who runs for the first time beside another may see some tables only
-    gone = [table.name for table in LEDGER if not _exists(context, table)]
+    gone = missing(context, LEDGER)
     if gone:
         without = f" Without one `{FROM_ARCHIVE}` goes on, and what it said is forgotten."
         hint = BACKUP if _ESSENTIAL & {*gone} else BACKUP + without
         raise EngineError("ledger_lost", f"gone from the ledger: {', '.join(gone)}", hint=hint)
+
+
+def missing(context: Context, tables: Iterable[Table]) -> list[str]:
+    """Those of the tables that do not exist."""
+    return [table.name for table in tables if not _exists(context, table)]
 
 
 def _exists(context: Context, table: Table) -> bool:
@@ -56,13 +63,17 @@ def require_ledger(context: Context) -> None:
 def require_tables(context: Context) -> None:
     """Raises EngineError if a log or a table of production is without the version that is published."""
     _require_none(context, lost_tables(context))
-    require_logs(context)
+    _require_known_logs(context)
 
 
 def require_logs(context: Context) -> None:
     """Raises EngineError if a log is: what it held would be missing in all that is made of it."""
     logs = {table.name for table in context.stage_tables}
     _require_none(context, [name for name in lost_tables(context) if name in logs])
+    _require_known_logs(context)
+
+
+def _require_known_logs(context: Context) -> None:
     for table, feed in unknown_logs(context).items():
         raise EngineError(
             "log_changed",

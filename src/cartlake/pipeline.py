@@ -19,8 +19,9 @@ from cartlake.core.table import Table
 from cartlake.core.tables import LEDGER
 from cartlake.core.verdict import RuleResult
 from cartlake.engines.base import Engine
-from cartlake.errors import TableMissing, UsageError
+from cartlake.errors import UsageError
 from cartlake.ledger import Clock, Ledger, utc_now
+from cartlake.losses import missing
 from cartlake.project import load_contracts, load_models
 from cartlake.published import show_to_readers
 from cartlake.runs import end_run, published_batches
@@ -53,16 +54,7 @@ def create_tables(context: Context) -> None:
 
 def missing_tables(context: Context) -> list[str]:
     """The stored tables that do not exist."""
-    names = [table.name for table in (*LEDGER, *context.stage_tables, *context.production_tables)]
-    return [name for name in names if not _exists(context, name)]
-
-
-def _exists(context: Context, name: str) -> bool:
-    try:
-        context.engine.version(name)
-    except TableMissing:
-        return False
-    return True
+    return missing(context, (*LEDGER, *context.stage_tables, *context.production_tables))
 
 
 def run_tasks(context: Context, run: Run, on_task: OnTask) -> None:
