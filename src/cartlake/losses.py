@@ -68,8 +68,7 @@ def require_tables(context: Context) -> None:
 
 def require_logs(context: Context) -> None:
     """Raises EngineError if a log is: what it held would be missing in all that is made of it."""
-    logs = {table.name for table in context.stage_tables}
-    _require_none(context, [name for name in lost_tables(context) if name in logs])
+    _require_none(context, [name for name in lost_tables(context) if name in _logs(context)])
     _require_known_logs(context)
 
 
@@ -85,7 +84,7 @@ def _require_known_logs(context: Context) -> None:
 
 def lost_logs(context: Context) -> set[str]:
     """The logs that are without what production is made of."""
-    return {table.name for table in context.stage_tables} & {*lost_tables(context), *unknown_logs(context)}
+    return _logs(context) & {*lost_tables(context), *unknown_logs(context)}
 
 
 def unknown_logs(context: Context) -> dict[str, str]:
@@ -96,10 +95,13 @@ def unknown_logs(context: Context) -> dict[str, str]:
     return {c.stage_table: c.feed for c in context.contracts if c.feed in feeds and c.stage_table not in published}
 
 
+def _logs(context: Context) -> set[str]:
+    return {table.name for table in context.stage_tables}
+
+
 def _require_none(context: Context, lost: list[str]) -> None:
     if lost:
-        logs = {table.name for table in context.stage_tables}
-        repair = FROM_ARCHIVE if logs & {*lost} else REBUILD
+        repair = FROM_ARCHIVE if _logs(context) & {*lost} else REBUILD
         raise EngineError(
             "tables_lost",
             f"{', '.join(lost)}: what is published is gone; the folder was removed or is of another time",

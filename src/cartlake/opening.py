@@ -45,9 +45,9 @@ class Door:
     def context(self, *, anew: bool = False) -> Context:
         """The opened lake, to look at; its tables exist."""
         if not self._is_created:
-            if not anew:
-                require_no_gap(self.as_it_is())
             if pipeline.missing_tables(self.as_it_is()):
+                if not anew:
+                    require_no_gap(self.as_it_is())
                 with self._held():
                     pipeline.create_tables(self.as_it_is())
                     if not anew:

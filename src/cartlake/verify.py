@@ -114,6 +114,7 @@ def _archive(context: Context) -> Iterator[_Look]:
         found = _sha256(root / path)
         wrong = ([] if may_go else ["it is gone"]) if found is None else ["its bytes are others"] * (found != sha256)
         yield _Look(path, wrong, _ARCHIVE)
+    batches = context.ledger.batches()
     for file in sorted(root.rglob("*.json")):
         path = file.relative_to(root).as_posix()
         named, found = hash_in_path(path), _sha256(file)
@@ -124,13 +125,13 @@ def _archive(context: Context) -> Iterator[_Look]:
                     "Bring the manifest back from a backup; nothing reads it any more.",
                 )
             else:
-                wrong, repair = _forgotten(file, context.ledger.batches()), _DROP_AGAIN
+                wrong, repair = _forgotten(file, batches), _DROP_AGAIN
             yield _Look(path, wrong, repair)
 
 
 def _forgotten(file: Path, batches: Container[str]) -> list[str]:
-    with suppress(ManifestRefused):
-        batch_id = parse_manifest(file.name, file.read_bytes()[: MAX_BYTES + 1]).batch_id
+    with suppress(ManifestRefused), file.open("rb") as opened:
+        batch_id = parse_manifest(file.name, opened.read(MAX_BYTES + 1)).batch_id
         return [] if batch_id in batches else [f"the ledger knows nothing of its batch {shown(batch_id)}"]
     return []  # it was refused, or is a file of JSON records
 
